@@ -1,0 +1,336 @@
+// The table of the promise "cloning is O(1)": time, log bytes and bytes at rest of a durable
+// clone for containers of growing size; then many clones of the greatest one, how the store opens
+// with them, drops in random order, and reading through a chain of clones.
+//
+//   clone_table DIRECTORY [objects=1000,100000,1000000] [clones=100000] [chain=1000]
+//
+// DIRECTORY must not exist or be empty; it is left behind for a look. Every clone is synced before
+// it counts. Prints Markdown and, on the last line, the same figures as JSON.
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+#include <csignal>
+#include <cstdlib>
+#include <cstring>
+#include <filesystem>
+#include <random>
+#include <string>
+#include <vector>
+
+#include <fmt/format.h>
+
+#include "engine/store.h"
+#include "io/env.h"
+
+namespace {
+
+using Clock = std::chrono::steady_clock;
+using namespace ramet;
+
+constexpr int kTimed = 301;      // clones a row that are timed
+constexpr int kAtRest = 1000;    // clones a row that are weighed
+
+template <typename T>
+T must(Result<T> result, const char* what) {
+  if (!result.ok()) {
+    fmt::print(stderr, "{}: {}\n", what, result.error().to_string());
+    std::exit(1);
+  }
+  return std::move(result).value();
+}
+
+void must(Status status, const char* what) {
+  if (status.ok()) return;
+  fmt::print(stderr, "{}: {}\n", what, status.error().to_string());
+  std::exit(1);
+}
+
+double seconds_since(Clock::time_point start) {
+  return std::chrono::duration<double>(Clock::now() - start).count();
+}
+
+uint64_t resident_bytes() {
+  unsigned long total = 0;
+  unsigned long resident = 0;
+  if (FILE* file = std::fopen("/proc/self/statm", "r")) {
+    if (std::fscanf(file, "%lu %lu", &total, &resident) != 2) resident = 0;
+    std::fclose(file);
+  }
+  return static_cast<uint64_t>(resident) * static_cast<uint64_t>(sysconf(_SC_PAGESIZE));
+}
+
+uint64_t disk_bytes(const std::string& directory) {
+  uint64_t bytes = 0;
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(directory)) {
+    struct stat status;
+    if (entry.path().filename() == "ballast") continue;
+    if (::lstat(entry.path().c_str(), &status) == 0 && S_ISREG(status.st_mode)) {
+      bytes += static_cast<uint64_t>(status.st_blocks) * 512;
+    }
+  }
+  return bytes;
+}
+
+double median(std::vector<double> values) {
+  std::nth_element(values.begin(), values.begin() + static_cast<long>(values.size() / 2),
+                   values.end());
+  return values[values.size() / 2];
+}
+
+double percentile(std::vector<double> values, double p) {
+  std::sort(values.begin(), values.end());
+  const auto rank = static_cast<size_t>(p * static_cast<double>(values.size()));
+  return values[std::min(values.size() - 1, rank)];
+}
+
+ContainerId fill(Store& store, const std::string& name, uint64_t objects) {
+  const ContainerInfo info = must(store.create_container(name), "create container");
+  auto transaction = must(store.begin(info.id), "begin");
+  Attributes attributes;
+  FolderId folder;
+  for (uint64_t i = 0; i < objects; ++i) {
+    if (i % 1000 == 0) {
+      Attributes of_folder;
+      of_folder.mode = 040755;
+      folder = must(transaction->create_folder(kRootFolder, fmt::format("d{:06}", i / 1000),
+                                               of_folder),
+                    "create folder");
+    }
+    auto content = must(transaction->write_content(), "write");
+    must(content->append(fmt::format("content of object {} of {}\n", i, name)), "append");
+    must(transaction->put_object(folder, fmt::format("f{:06}", i), attributes,
+                                 std::move(content)),
+         "put");
+  }
+  must(transaction->commit(), "commit");
+  return info.id;
+}
+
+struct Row {
+  uint64_t objects;
+  double median_ms, p99_ms;
+  double log_bytes, rest_bytes;
+};
+
+Row measure(const std::string& directory, const StoreOptions& options, uint64_t objects) {
+  Row row{objects, 0, 0, 0, 0};
+  std::unique_ptr<Store> store = must(Store::open(directory, options), "open");
+  const std::string name = fmt::format("source-{}", objects);
+  const ContainerId source = fill(*store, name, objects);
+  must(store->checkpoint(), "checkpoint");
+  CloneSpec spec;
+  spec.source = source;
+  std::vector<double> times;
+  const uint64_t log_before = must(store->info(), "info").log_bytes_since_checkpoint;
+  for (int i = 0; i < kTimed; ++i) {
+    spec.new_container = fmt::format("timed-{}-{}", objects, i);
+    const auto start = Clock::now();
+    must(store->clone(spec), "clone");
+    times.push_back(seconds_since(start) * 1e3);
+  }
+  const uint64_t log_after = must(store->info(), "info").log_bytes_since_checkpoint;
+  row.median_ms = median(times);
+  row.p99_ms = percentile(times, 0.99);
+  row.log_bytes = static_cast<double>(log_after - log_before) / kTimed;
+  must(store->close(), "close");
+  store = nullptr;
+  // Weighed in a life of their own: closed before and after, so that only what stays counts.
+  const uint64_t before = disk_bytes(directory);
+  store = must(Store::open(directory, options), "open");
+  for (int i = 0; i < kAtRest; ++i) {
+    spec.new_container = fmt::format("weighed-{}-{:06}", objects, i);
+    must(store->clone(spec), "clone");
+  }
+  must(store->close(), "close");
+  row.rest_bytes = static_cast<double>(disk_bytes(directory) - before) / kAtRest;
+  return row;
+}
+
+// Reads every object of a container once; seconds.
+double read_all(Store& store, ContainerId id) {
+  const auto view = must(store.view(id), "view");
+  std::vector<ObjectId> ids;
+  must(view->objects([&](const ObjectInfo& info) {
+    ids.push_back(info.id);
+    return ids.size() < 100000;
+  }),
+       "objects");
+  char buffer[256];
+  const auto start = Clock::now();
+  for (const ObjectId& object : ids) must(view->read(object, 0, buffer), "read");
+  return seconds_since(start);
+}
+
+struct CrashOpen {
+  double ms = 0;
+  uint64_t replayed = 0;
+};
+
+// A process makes clones of some container and kills itself; then the store is opened.
+CrashOpen open_after_crash(const std::string& directory, const StoreOptions& options) {
+  const pid_t child = ::fork();
+  if (child == 0) {
+    StoreOptions own = options;
+    own.env = io::default_env();
+    auto store = must(Store::open(directory, own), "open in the child");
+    CloneSpec spec;
+    must(store->containers({},
+                           [&](const ContainerInfo& info) {
+                             spec.source = info.id;
+                             return false;
+                           }),
+         "containers");
+    for (int i = 0; i < 20000; ++i) {
+      spec.new_container = fmt::format("crash-{:06}", i);
+      must(store->clone(spec), "clone in the child");
+    }
+    ::kill(::getpid(), SIGKILL);
+  }
+  int status = 0;
+  ::waitpid(child, &status, 0);
+  const auto start = Clock::now();
+  auto store = must(Store::open(directory, options), "open after a crash");
+  CrashOpen result{seconds_since(start) * 1e3, must(store->info(), "info").replayed_commits};
+  must(store->close(), "close");
+  return result;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  if (argc < 2) {
+    fmt::print(stderr, "usage: clone_table DIRECTORY [objects=N,N,...] [clones=N] [chain=N]\n");
+    return 2;
+  }
+  const std::string directory = argv[1];
+  std::vector<uint64_t> sizes{1000, 100000, 1000000};
+  uint64_t clones = 100000;
+  uint64_t chain = 1000;
+  for (int i = 2; i < argc; ++i) {
+    const std::string argument = argv[i];
+    if (argument.rfind("objects=", 0) == 0) {
+      sizes.clear();
+      for (size_t at = 8; at < argument.size();) {
+        sizes.push_back(std::strtoull(argument.c_str() + at, nullptr, 10));
+        const size_t comma = argument.find(',', at);
+        at = comma == std::string::npos ? argument.size() : comma + 1;
+      }
+    } else if (argument.rfind("clones=", 0) == 0) {
+      clones = std::strtoull(argument.c_str() + 7, nullptr, 10);
+    } else if (argument.rfind("chain=", 0) == 0) {
+      chain = std::strtoull(argument.c_str() + 6, nullptr, 10);
+    }
+  }
+  StoreOptions options;
+  options.env = io::default_env();
+  must(Store::create(directory, options), "create");
+
+  fmt::print("| objects | clone, durable, median ms | p99 ms | new log bytes | bytes at rest |\n");
+  fmt::print("| ---: | ---: | ---: | ---: | ---: |\n");
+  std::string json = "{\"rows\":[";
+  for (const uint64_t size : sizes) {
+    const Row row = measure(directory, options, size);
+    fmt::print("| {} | {:.3f} | {:.3f} | {:.0f} | {:.0f} |\n", row.objects, row.median_ms,
+               row.p99_ms, row.log_bytes, row.rest_bytes);
+    std::fflush(stdout);
+    json += fmt::format("{}{{\"objects\":{},\"median_ms\":{:.4f},\"p99_ms\":{:.4f},"
+                        "\"log_bytes\":{:.0f},\"rest_bytes\":{:.0f}}}",
+                        json.back() == '[' ? "" : ",", row.objects, row.median_ms, row.p99_ms,
+                        row.log_bytes, row.rest_bytes);
+  }
+  json += "]";
+
+  // Many clones of the greatest container.
+  const std::string great = fmt::format("source-{}", sizes.back());
+  const uint64_t disk_before = disk_bytes(directory);
+  std::unique_ptr<Store> store = must(Store::open(directory, options), "open");
+  const ContainerInfo source = must(store->container(great), "source");
+  CloneSpec spec;
+  spec.source = source.id;
+  std::vector<ContainerId> ids;
+  const uint64_t resident_before = resident_bytes();
+  auto start = Clock::now();
+  for (uint64_t i = 0; i < clones; ++i) {
+    spec.new_container = fmt::format("many-{:08}", i);
+    ids.push_back(must(store->clone(spec), "clone").container);
+  }
+  const double clone_seconds = seconds_since(start);
+  must(store->checkpoint(), "checkpoint");
+  const uint64_t resident_after = resident_bytes();
+  must(store->close(), "close");
+  store = nullptr;
+  const double per_clone =
+      clones == 0 ? 0
+                  : static_cast<double>(disk_bytes(directory) - disk_before) /
+                        static_cast<double>(clones);
+  start = Clock::now();
+  store = must(Store::open(directory, options), "open");
+  const double open_ms = seconds_since(start) * 1e3;
+  fmt::print("\n{} clones of {} in {:.1f} s ({:.0f}/s, each synced): {:.0f} bytes of disk each at "
+             "rest; resident memory {:.1f} -> {:.1f} MiB; open after a clean close {:.2f} ms\n",
+             clones, great, clone_seconds, static_cast<double>(clones) / clone_seconds, per_clone,
+             static_cast<double>(resident_before) / 1048576,
+             static_cast<double>(resident_after) / 1048576, open_ms);
+  std::fflush(stdout);
+
+  // A chain of clones of clones beside the original.
+  ContainerId last = source.id;
+  for (uint64_t i = 0; i < chain; ++i) {
+    spec.source = last;
+    spec.new_container = fmt::format("chain-{:06}", i);
+    last = must(store->clone(spec), "clone").container;
+  }
+  std::vector<double> original_times;
+  std::vector<double> chained_times;
+  read_all(*store, source.id);
+  read_all(*store, last);
+  for (int i = 0; i < 7; ++i) {
+    original_times.push_back(read_all(*store, source.id));
+    chained_times.push_back(read_all(*store, last));
+  }
+  const double ratio = median(chained_times) / median(original_times);
+  fmt::print("reading through a chain of {} clones of clones: {:.3f} x the original\n", chain,
+             ratio);
+
+  // The original first, then clones in random order; survivors stay readable.
+  must(store->drop_container(source.id), "drop the original");
+  std::mt19937_64 random(42);
+  std::shuffle(ids.begin(), ids.end(), random);
+  const size_t dropped = ids.size() / 2;
+  start = Clock::now();
+  for (size_t i = 0; i < dropped; ++i) must(store->drop_container(ids[i]), "drop");
+  const double drop_seconds = seconds_since(start);
+  uint64_t checked = 0;
+  for (size_t i = dropped; i < ids.size(); i += std::max<size_t>(1, ids.size() / 200)) {
+    const auto view = must(store->view(ids[i]), "view a survivor");
+    uint64_t left = 50;
+    must(view->objects([&](const ObjectInfo& info) {
+      char buffer[256];
+      must(view->read(info.id, 0, buffer), "read a survivor");
+      ++checked;
+      return --left > 0;
+    }),
+         "objects of a survivor");
+  }
+  read_all(*store, last);
+  fmt::print("dropped the original and {} clones in random order ({:.3f} ms each, synced); {} "
+             "objects of survivors read\n",
+             dropped, dropped == 0 ? 0 : drop_seconds * 1e3 / static_cast<double>(dropped),
+             checked);
+  must(store->close(), "close");
+  store = nullptr;
+  const CrashOpen crash = open_after_crash(directory, options);
+  fmt::print("open after a crash: {:.2f} ms, {} commits replayed\n", crash.ms, crash.replayed);
+  json += fmt::format(",\"clones\":{},\"clones_per_second\":{:.0f},\"bytes_per_clone\":{:.0f},"
+                      "\"resident_before\":{},\"resident_after\":{},\"open_ms\":{:.2f},"
+                      "\"chain_ratio\":{:.4f},"
+                      "\"crash_open_ms\":{:.2f},\"replayed\":{}}}",
+                      clones, static_cast<double>(clones) / clone_seconds, per_clone,
+                      resident_before, resident_after, open_ms, ratio, crash.ms, crash.replayed);
+  fmt::print("\n{}\n", json);
+  return 0;
+}

@@ -1,0 +1,338 @@
+#include "engine/block/block_store.h"
+
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include "engine/block/segment_scan.h"
+
+namespace ramet::engine {
+namespace {
+
+// Slot tables of closed segments kept in memory; a table takes 40 bytes a slot.
+constexpr uint64_t kSlotTableBytesMax = 32u << 20;
+
+constexpr size_t index_of(Stream stream) { return static_cast<size_t>(stream); }
+
+}  // namespace
+
+BlockStore::BlockStore(BlockStoreConfig config) : config_(std::move(config)) {}
+BlockStore::~BlockStore() = default;
+
+void BlockStore::set_directory(SegmentDirectory* directory) {
+  std::lock_guard lock(mu_);
+  directory_ = directory;
+}
+
+void BlockStore::begin_epoch(Epoch epoch, SegmentNo next_segment) {
+  epoch_ = epoch;
+  std::lock_guard lock(create_mu_);
+  next_segment_ = next_segment;
+}
+
+std::string BlockStore::path_of(SegmentNo number, uint32_t generation) const {
+  return segment_path(config_.directory, number, generation);
+}
+
+SegmentIdentity BlockStore::identity(SegmentNo number, uint32_t generation, Stream stream,
+                                     Epoch epoch) const {
+  return {number, generation, stream, epoch, frame_seed(config_.secret, number, epoch)};
+}
+
+uint64_t BlockStore::segment_bytes_max(Stream stream) const {
+  switch (stream) {
+    case Stream::kCommit: return config_.options.commit_segment_bytes;
+    case Stream::kNode: return config_.options.node_segment_bytes;
+    case Stream::kData: return config_.options.data_segment_bytes;
+    case Stream::kMap: return config_.options.map_segment_bytes;
+  }
+  return config_.options.data_segment_bytes;
+}
+
+SegmentNo BlockStore::next_segment() {
+  std::lock_guard lock(create_mu_);
+  return next_segment_;
+}
+
+Result<std::shared_ptr<Segment>> BlockStore::create_segment(Stream stream, SegmentNo previous) {
+  // Held until the segment is registered: whoever reads next_segment() knows all below it.
+  std::lock_guard lock(create_mu_);
+  for (;;) {
+    const SegmentNo number = next_segment_++;
+    SegmentHeader header;
+    header.store_id = config_.store_id;
+    header.secret = config_.secret;
+    header.epoch = epoch_;
+    header.segment = number;
+    header.generation = 0;
+    header.stream = stream;
+    header.previous = previous;
+    header.created_at = config_.env->now();
+    auto made = Segment::create(*config_.env, path_of(number, 0),
+                                identity(number, 0, stream, epoch_), header);
+    if (made.ok()) {
+      directory_dirty_.store(true);
+      register_segment(*made);
+      return made;
+    }
+    // A life that crashed left a file with this number behind; numbers are never used twice.
+    if (made.error().code() != ErrorCode::kAlreadyExists) return made;
+  }
+}
+
+Result<BlockRef> BlockStore::append(Stream stream, FrameKind kind, Codec codec, ByteView stored,
+                                    uint32_t raw_len, const ContentHash& hash,
+                                    Sequence sequence) {
+  StreamState& state = streams_[index_of(stream)];
+  std::lock_guard lock(state.mu);
+  const uint64_t need = kFrameHeaderBytes + stored.size() + 8;
+  if (state.open && state.open->end() > kSegmentHeaderBytes &&
+      (state.open->end() + need > segment_bytes_max(stream) ||
+       state.open->slot_count() >= kSegmentSlotsMax)) {
+    // The map stream has no footers: its slots are offsets.
+    if (stream != Stream::kMap) RAMET_TRY(state.open->seal(0, BlockRef{}, sequence));
+    state.unsynced.push_back(state.open);
+    RAMET_ASSIGN(state.open, create_segment(stream, state.open->number()));
+  }
+  if (!state.open) {
+    RAMET_ASSIGN(state.open, create_segment(stream, 0));
+  }
+  if (stream == Stream::kMap) return state.open->append_at_offset(kind, stored, sequence);
+  return state.open->append(kind, codec, stored, raw_len, hash, sequence);
+}
+
+Status BlockStore::ensure_open(Stream stream) {
+  StreamState& state = streams_[index_of(stream)];
+  std::lock_guard lock(state.mu);
+  if (state.open) return ok();
+  RAMET_ASSIGN(state.open, create_segment(stream, 0));
+  return ok();
+}
+
+Status BlockStore::sync_directory() {
+  if (!directory_dirty_.exchange(false)) return ok();
+  Status status = config_.env->sync_directory(config_.directory);
+  if (!status.ok()) directory_dirty_.store(true);
+  return status;
+}
+
+Status BlockStore::sync(Stream stream) {
+  StreamState& state = streams_[index_of(stream)];
+  std::vector<std::shared_ptr<Segment>> todo;
+  {
+    std::lock_guard lock(state.mu);
+    todo = state.unsynced;
+    if (state.open) todo.push_back(state.open);
+  }
+  for (const auto& segment : todo) {
+    if (!segment->sealed()) RAMET_TRY(segment->sync());
+  }
+  {
+    std::lock_guard lock(state.mu);
+    std::erase_if(state.unsynced, [&](const auto& segment) {
+      return std::find(todo.begin(), todo.end(), segment) != todo.end();
+    });
+  }
+  return sync_directory();
+}
+
+Status BlockStore::sync(const std::vector<SlotBound>& bounds) {
+  for (const SlotBound& bound : bounds) {
+    std::shared_ptr<Segment> segment;
+    {
+      std::lock_guard lock(mu_);
+      const auto it = own_.find(bound.segment);
+      if (it == own_.end()) continue;  // of an earlier life: durable
+      segment = it->second;
+    }
+    if (segment->synced_slots() <= bound.slot) RAMET_TRY(segment->sync());
+  }
+  return sync_directory();
+}
+
+bool BlockStore::is_volatile(const BlockRef& ref) {
+  std::lock_guard lock(mu_);
+  const auto it = own_.find(ref.segment);
+  return it != own_.end() && it->second->synced_slots() <= ref.slot;
+}
+
+void BlockStore::register_segment(std::shared_ptr<Segment> segment) {
+  std::lock_guard lock(mu_);
+  own_[segment->number()] = std::move(segment);
+}
+
+size_t BlockStore::own_count() {
+  std::lock_guard lock(mu_);
+  return own_.size();
+}
+
+std::vector<std::shared_ptr<Segment>> BlockStore::own_segments() {
+  std::lock_guard lock(mu_);
+  std::vector<std::shared_ptr<Segment>> out;
+  out.reserve(own_.size());
+  for (const auto& [number, segment] : own_) out.push_back(segment);
+  return out;
+}
+
+Status BlockStore::remove(SegmentNo number, uint32_t generation) {
+  {
+    std::lock_guard lock(mu_);
+    own_.erase(number);
+    const auto it = cache_.find(number);
+    if (it != cache_.end()) {
+      cache_bytes_ -= it->second.bytes;
+      recent_.erase(it->second.position);
+      cache_.erase(it);
+    }
+  }
+  return config_.env->remove(path_of(number, generation));
+}
+
+void BlockStore::discard(const std::shared_ptr<Segment>& segment) {
+  ignore_error(remove(segment->number(), segment->identity().generation),
+               "an empty file that stays is found and closed by the next recovery");
+}
+
+Status BlockStore::seal_open(const BlockRef& checkpoint, Sequence last_sequence) {
+  for (const Stream stream : {Stream::kData, Stream::kNode}) {
+    StreamState& state = streams_[index_of(stream)];
+    std::lock_guard lock(state.mu);
+    if (!state.open) continue;
+    Status status = state.open->seal(0, checkpoint, last_sequence);
+    // Without room for a footer the map keeps the slot table, as after a crash.
+    if (!status.ok() && status.error().code() != ErrorCode::kOutOfSpace) return status;
+    state.open->close();
+    state.open = nullptr;
+  }
+  return sync_directory();
+}
+
+Result<std::shared_ptr<Segment>> BlockStore::segment(SegmentNo number) {
+  return find_or_load(number, false);
+}
+
+Result<std::shared_ptr<Segment>> BlockStore::find_or_load(SegmentNo number, bool of_map) {
+  {
+    std::lock_guard lock(mu_);
+    const auto own = own_.find(number);
+    if (own != own_.end()) return own->second;
+    const auto cached = cache_.find(number);
+    if (cached != cache_.end()) {
+      recent_.splice(recent_.begin(), recent_, cached->second.position);
+      return cached->second.segment;
+    }
+  }
+  // The map is read to find other segments; its own are found by their files.
+  auto loaded = of_map ? attach_probed(number) : load_segment(number);
+  if (!loaded.ok()) return loaded;
+  std::shared_ptr<Segment> segment = std::move(loaded).value();
+  std::lock_guard lock(mu_);
+  const auto [it, added] = cache_.try_emplace(number);
+  if (added) {
+    recent_.push_front(number);
+    it->second = {segment, recent_.begin(), segment->memory_bytes()};
+    cache_bytes_ += it->second.bytes;
+    trim_cache();
+  }
+  return segment;
+}
+
+void BlockStore::trim_cache() {
+  while (cache_.size() > 1 && (cache_bytes_ > kSlotTableBytesMax ||
+                               cache_.size() > config_.options.open_segments_max)) {
+    const auto it = cache_.find(recent_.back());
+    cache_bytes_ -= it->second.bytes;
+    recent_.pop_back();
+    cache_.erase(it);
+  }
+}
+
+Result<std::shared_ptr<Segment>> BlockStore::load_segment(SegmentNo number) {
+  SegmentDirectory* directory = nullptr;
+  {
+    std::lock_guard lock(mu_);
+    directory = directory_;
+  }
+  if (directory != nullptr) {
+    auto found = directory->find(number);
+    if (found.ok() && found->has_value()) return attach_known(number, **found);
+    // Damage in the map must not cost what it describes: the file itself tells [INV-2].
+  }
+  return attach_probed(number);
+}
+
+Result<std::shared_ptr<Segment>> BlockStore::attach_known(SegmentNo number,
+                                                          const SegmentValue& value) {
+  const auto stream = static_cast<Stream>(value.stream);
+  const SegmentIdentity who = identity(number, value.generation, stream, value.epoch);
+  RAMET_ASSIGN(auto file,
+               config_.env->open(path_of(number, value.generation), io::OpenMode::kRead));
+  if (stream == Stream::kMap) {
+    RAMET_ASSIGN(const uint64_t size, file->size());
+    return Segment::attach(std::move(file), who, {}, size, 0);
+  }
+  auto footer = read_footer(*file, who.seed);
+  if (footer.ok() && footer->has_value()) {
+    const uint64_t end = (*footer)->end_offset;
+    return Segment::attach(std::move(file), who, std::move((*footer)->slots), end, end);
+  }
+  if (value.slot_count > 0 && directory_ != nullptr) {
+    auto slots = directory_->slots_of(number, value.slot_count);
+    if (slots.ok() && slots->size() == value.slot_count) {
+      return Segment::attach(std::move(file), who, std::move(*slots), value.length, 0);
+    }
+  }
+  RAMET_ASSIGN(ScanResult scan, scan_frames(*file, who, {}, kSegmentHeaderBytes, true));
+  return Segment::attach(std::move(file), who, std::move(scan.slots), scan.end, 0);
+}
+
+Result<std::shared_ptr<Segment>> BlockStore::attach_probed(SegmentNo number) {
+  RAMET_ASSIGN(auto file, config_.env->open(path_of(number, 0), io::OpenMode::kRead));
+  RAMET_ASSIGN(const SegmentHeader header, read_segment_header(*file, secret(), number));
+  SegmentValue value{};
+  value.generation = header.generation;
+  value.stream = static_cast<uint8_t>(header.stream);
+  value.epoch = header.epoch;
+  return attach_known(number, value);
+}
+
+void BlockStore::release(SegmentNo number) {
+  std::lock_guard lock(mu_);
+  own_.erase(number);
+}
+
+Result<uint64_t> BlockStore::stored_checksum(SegmentNo number, Slot slot) {
+  RAMET_ASSIGN(const auto holder, segment(number));
+  RAMET_ASSIGN(const FrameHeader header, holder->read_header(slot));
+  return header.payload_checksum;
+}
+
+Result<SlotEntry> BlockStore::slot(SegmentNo number, Slot slot) {
+  RAMET_ASSIGN(const auto holder, segment(number));
+  return holder->slot(slot);
+}
+
+Result<Bytes> BlockStore::read(const BlockRef& ref) {
+  auto holder = segment(ref.segment);
+  if (!holder.ok()) {
+    return std::move(holder).error().with_context(
+        fmt::format("segment {} slot {}", ref.segment, ref.slot));
+  }
+  auto stored = (*holder)->read(ref);
+  if (!stored.ok()) {
+    // A slot that a reference names but no table holds is damage, not absence.
+    if (stored.error().code() != ErrorCode::kNotFound) return std::move(stored).error();
+    return Error(ErrorCode::kCorruption, stored.error().message());
+  }
+  if (stored->header.codec == Codec::kNone) return std::move(stored->payload);
+  auto raw = decode_payload(stored->header.codec, stored->payload, stored->header.raw_len);
+  return with_context(std::move(raw), fmt::format("segment {} slot {}", ref.segment, ref.slot));
+}
+
+Result<Bytes> BlockStore::read_map(const BlockRef& ref) {
+  RAMET_ASSIGN(const auto holder, find_or_load(ref.segment, true));
+  RAMET_ASSIGN(auto stored, holder->read_at_slot_offset(ref));
+  return std::move(stored.payload);
+}
+
+}  // namespace ramet::engine

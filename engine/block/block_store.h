@@ -1,0 +1,151 @@
+// BlockStore: where blocks and nodes lie. Appends to the node, data and map streams, reads by
+// reference, knows every segment of this life and finds older ones through a SegmentDirectory.
+//
+// Thread-safe. It does not deduplicate, does not decide what is live, and does not write the
+// commit stream (engine/log does, into segments that it registers here).
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <functional>
+#include <list>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "engine/block/segment.h"
+#include "engine/options.h"
+#include "format/codec.h"
+#include "format/ids.h"
+#include "format/values.h"
+
+namespace ramet::engine {
+
+// What the map tree knows of segments of earlier lives. Implemented by the checkpointer.
+class SegmentDirectory {
+ public:
+  virtual ~SegmentDirectory() = default;
+  virtual Result<std::optional<SegmentValue>> find(SegmentNo number) = 0;
+  // The slots of a segment that has no footer (closed by a crash).
+  virtual Result<std::vector<SlotEntry>> slots_of(SegmentNo number, uint32_t count) = 0;
+};
+
+struct BlockStoreConfig {
+  std::shared_ptr<io::Env> env;
+  std::string directory;  // of the segment files
+  StoreId store_id;
+  Secret secret{};
+  StoreOptions options;
+};
+
+// How far one segment must be durable: slots up to `slot`, inclusive.
+struct SlotBound {
+  SegmentNo segment = 0;
+  Slot slot = 0;
+};
+
+class BlockStore {
+ public:
+  explicit BlockStore(BlockStoreConfig config);
+  ~BlockStore();
+
+  // The directory must outlive the store or be replaced; null: probe files instead.
+  void set_directory(SegmentDirectory* directory);
+  // Begins a life: new segments get this epoch and numbers from `next_segment` on.
+  void begin_epoch(Epoch epoch, SegmentNo next_segment);
+  Epoch epoch() const { return epoch_; }
+  // Every segment below this number is registered, recorded in the directory, or gone.
+  SegmentNo next_segment();
+
+  // Appends to the open segment of a stream, rolling over to a new segment when it is full.
+  // `stored` is what goes to disk (`raw_len` bytes when decoded). Readable at once; durable after
+  // sync() of the stream or of the bound. kOutOfSpace leaves everything as it was.
+  Result<BlockRef> append(Stream stream, FrameKind kind, Codec codec, ByteView stored,
+                          uint32_t raw_len, const ContentHash& hash, Sequence sequence);
+
+  // Makes the stream's open segment if there is none yet.
+  Status ensure_open(Stream stream);
+
+  // Everything appended to the stream before the call is durable, new files' names included.
+  Status sync(Stream stream);
+  // The same for single slots; a bound that is durable already costs nothing.
+  Status sync(const std::vector<SlotBound>& bounds);
+  // True when the slot may vanish with the power (a segment of this life, not yet synced).
+  bool is_volatile(const BlockRef& ref);
+
+  // The decoded payload, verified [INV-4]. Damage: kCorruption naming segment, slot and file.
+  Result<Bytes> read(const BlockRef& ref);
+  // The payload of a frame in the map stream.
+  Result<Bytes> read_map(const BlockRef& ref);
+  Result<SlotEntry> slot(SegmentNo segment, Slot slot);
+  // The checksum that a reference to the slot carries, from its frame header.
+  Result<uint64_t> stored_checksum(SegmentNo segment, Slot slot);
+
+  // --- segments ------------------------------------------------------------------------------
+  // Takes the next free number and makes its file in the stream; `previous` as in the header.
+  Result<std::shared_ptr<Segment>> create_segment(Stream stream, SegmentNo previous);
+  // Finds and opens a segment by number.
+  Result<std::shared_ptr<Segment>> segment(SegmentNo number);
+  // Makes a segment known (recovery, commit log). Kept until close.
+  void register_segment(std::shared_ptr<Segment> segment);
+  // Segments of this life and those recovery registered, in number order.
+  std::vector<std::shared_ptr<Segment>> own_segments();
+  size_t own_count();
+  // Forgets a segment and removes its file. What refers to it must be gone.
+  Status remove(SegmentNo number, uint32_t generation);
+  // Lets go of a closed segment that the directory knows by now (bounds memory).
+  void release(SegmentNo number);
+  // Gives up a segment of this life that nothing was written to.
+  void discard(const std::shared_ptr<Segment>& segment);
+  // Writes footers to all open data and node segments (at a clean close).
+  Status seal_open(const BlockRef& checkpoint, Sequence last_sequence);
+  // The directory that holds the segment files is synced if a file was created since.
+  Status sync_directory();
+  std::string path_of(SegmentNo number, uint32_t generation) const;
+
+  SegmentIdentity identity(SegmentNo number, uint32_t generation, Stream stream,
+                           Epoch epoch) const;
+  io::Env& env() { return *config_.env; }
+  ByteView secret() const {
+    return {reinterpret_cast<const char*>(config_.secret.data()), config_.secret.size()};
+  }
+
+ private:
+  struct StreamState {
+    std::mutex mu;  // appends to the stream, one at a time
+    std::shared_ptr<Segment> open;
+    std::vector<std::shared_ptr<Segment>> unsynced;  // rolled over, not yet synced
+  };
+  uint64_t segment_bytes_max(Stream stream) const;
+  Result<std::shared_ptr<Segment>> find_or_load(SegmentNo number, bool of_map);
+  Result<std::shared_ptr<Segment>> load_segment(SegmentNo number);
+  Result<std::shared_ptr<Segment>> attach_known(SegmentNo number, const SegmentValue& value);
+  Result<std::shared_ptr<Segment>> attach_probed(SegmentNo number);
+  void trim_cache();  // Requires: mu_
+
+  BlockStoreConfig config_;
+  Epoch epoch_ = 0;
+  std::mutex create_mu_;         // taken before mu_
+  SegmentNo next_segment_ = 1;   // guarded by create_mu_
+  std::atomic<bool> directory_dirty_{false};
+  std::array<StreamState, 5> streams_;
+
+  std::mutex mu_;
+  // Guarded by mu_:
+  SegmentDirectory* directory_ = nullptr;
+  std::map<SegmentNo, std::shared_ptr<Segment>> own_;
+  struct Cached {
+    std::shared_ptr<Segment> segment;
+    std::list<SegmentNo>::iterator position;
+    uint64_t bytes;
+  };
+  std::unordered_map<SegmentNo, Cached> cache_;
+  std::list<SegmentNo> recent_;  // front: used last
+  uint64_t cache_bytes_ = 0;
+};
+
+}  // namespace ramet::engine

@@ -1,0 +1,128 @@
+// Segment: one generation of one segment file, open (growing) or closed, with its slot table.
+//
+// Thread-safe. A reader holds a shared_ptr and so keeps the file handle and the table of one
+// generation as one object, whatever replaces it later.
+//
+// Invariants:
+//   [SEG-1] a slot, once set, never changes its offset, length or hash in a generation.
+//           Guards: readers with torn tables. Held by: append(), set_slot(). Checked: CHECK there.
+//   [SEG-2] what lies behind synced_slots() may vanish with the power; a commit leans only on
+//           slots before it (INV-1). Held by: sync(). Checked: CommitQueue before each group.
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "format/block_ref.h"
+#include "format/frame.h"
+#include "format/hash.h"
+#include "format/result.h"
+#include "format/segment_layout.h"
+#include "io/env.h"
+
+namespace ramet::engine {
+
+// What is fixed about a segment.
+struct SegmentIdentity {
+  SegmentNo number = 0;
+  uint32_t generation = 0;
+  Stream stream = Stream::kData;
+  Epoch epoch = 0;
+  uint64_t seed = 0;  // frame_seed(secret, number, epoch)
+};
+
+class Segment {
+ public:
+  // A payload as stored, whose header and checksum matched the reference.
+  struct Stored {
+    FrameHeader header;
+    Bytes payload;
+  };
+
+  // A new file with its header written (not synced) and no frames. kAlreadyExists when the file
+  // is there (left by a life that crashed: take the next number).
+  static Result<std::shared_ptr<Segment>> create(io::Env& env, const std::string& path,
+                                                 const SegmentIdentity& identity,
+                                                 const SegmentHeader& header);
+  // An existing file whose slots the caller knows. `end` is where its frames end,
+  // `footer_offset` 0 if it has no footer. All its slots count as synced; nothing can be appended.
+  static std::shared_ptr<Segment> attach(std::unique_ptr<io::File> file,
+                                         const SegmentIdentity& identity,
+                                         std::vector<SlotEntry> slots, uint64_t end,
+                                         uint64_t footer_offset);
+
+  const SegmentIdentity& identity() const { return identity_; }
+  SegmentNo number() const { return identity_.number; }
+  io::File& file() const { return *file_; }
+  uint64_t memory_bytes() const;
+
+  Slot slot_count() const;
+  uint64_t end() const;  // where the next frame goes
+  // Slots before this one are durable.
+  Slot synced_slots() const { return synced_slots_.load(std::memory_order_acquire); }
+
+  // kNotFound for a slot that was never handed out or is gone.
+  Result<SlotEntry> slot(Slot slot) const;
+  // Slots [first, last) as they stand, for footers and checkpoints.
+  std::vector<SlotEntry> slots(Slot first, Slot last) const;
+
+  // kCorruption names the segment, slot, file and offset [INV-4].
+  Result<Stored> read(const BlockRef& ref) const;
+  // The verified header of a slot's frame.
+  Result<FrameHeader> read_header(Slot slot) const;
+  // For the map stream, where a slot is an offset divided by 8 and no table is needed.
+  Result<Stored> read_at_slot_offset(const BlockRef& ref) const;
+
+  // Adds a frame behind the others: into a buffer, written out when it is big enough. The
+  // reference can be read at once. Not durable before sync().
+  Result<BlockRef> append(FrameKind kind, Codec codec, ByteView stored, uint32_t raw_len,
+                          const ContentHash& hash, Sequence sequence);
+  // The same for the map stream.
+  Result<BlockRef> append_at_offset(FrameKind kind, ByteView stored, Sequence sequence);
+  // Writes the buffer and syncs; slots handed out before the call are durable when it returns.
+  Status sync();
+  // Writes the footer and trailer, cuts preallocated space off, syncs. No appends after it.
+  Status seal(SegmentNo next_segment, const BlockRef& checkpoint, Sequence last_sequence);
+  bool sealed() const { return footer_offset() != 0; }
+  // Takes no more appends: sealed, or of an earlier life.
+  bool closed() const { return closed_.load(std::memory_order_acquire); }
+  void close() { closed_.store(true, std::memory_order_release); }
+  uint64_t footer_offset() const { return footer_offset_.load(std::memory_order_acquire); }
+
+  // --- for the commit log, which writes whole groups itself ----------------------------------
+  Slot reserve_slot();
+  void set_slot(Slot slot, const SlotEntry& entry);
+  void set_end(uint64_t end);
+  void mark_synced();  // all slots that are set are durable
+
+ private:
+  Segment(const SegmentIdentity& identity, std::unique_ptr<io::File> file)
+      : identity_(identity), file_(std::move(file)) {}
+  Result<BlockRef> append_frame(FrameKind kind, Codec codec, ByteView stored, uint32_t raw_len,
+                                const ContentHash& hash, Sequence sequence, bool offset_slots);
+  Status flush();  // Requires: append_mu_
+  Result<Stored> read_frame(const BlockRef& ref, uint64_t offset, uint32_t stored_len) const;
+  Status read_bytes(uint64_t offset, std::span<char> into) const;
+  Error damaged(const BlockRef& ref, uint64_t offset, const Error& cause) const;
+
+  const SegmentIdentity identity_;
+  const std::unique_ptr<io::File> file_;
+  std::atomic<Slot> synced_slots_{0};
+  std::atomic<uint64_t> footer_offset_{0};
+  std::atomic<bool> closed_{false};
+
+  std::mutex append_mu_;  // held while appending and flushing; taken before mu_
+  mutable std::mutex mu_;
+  // Guarded by mu_ (buffer_ and written_ change only under both):
+  std::vector<SlotEntry> slots_;
+  uint64_t written_ = kSegmentHeaderBytes;  // where buffer_ goes
+  Bytes buffer_;
+};
+
+// "0000001f.0"'s path under the store's segments directory.
+std::string segment_path(const std::string& directory, SegmentNo number, uint32_t generation);
+
+}  // namespace ramet::engine

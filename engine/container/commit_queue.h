@@ -1,0 +1,105 @@
+// CommitQueue: the one apply order of a store, and group commit.
+//
+// Definitions: the *applied* state holds every commit that was accepted, the *durable* state those
+// whose group was synced. Each state is one immutable catalog root, so a reader sees all
+// containers of one moment [INV-3].
+//
+// How it works: a committer applies its operations to the applied state under the lock, queues
+// its log entry, and waits. Whoever finds no leader takes all that is queued, writes and syncs it
+// as a group without the lock, and publishes the state behind it. So whoever arrives while a sync
+// runs joins the next one.
+//
+// Invariants:
+//   [QUEUE-1] a commit returns success only when its group is durable (INV-1). Held by: lead().
+//   [QUEUE-2] a failed group resets the applied state to the durable one and fails everything
+//             queued behind it: nothing stands on what never was. Held by: fail_queued().
+//   [QUEUE-3] a failed sync ends all writing (INV-7, fsync can't be retried). Held by: lead().
+//
+// Thread-safe.
+#pragma once
+
+#include <condition_variable>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <vector>
+
+#include "engine/container/operations.h"
+#include "engine/log/commit_log.h"
+#include "engine/tree/tree.h"
+
+namespace ramet::engine {
+
+// One state of the whole store.
+struct HeadState {
+  Root catalog;
+  Sequence sequence = 0;
+  uint64_t chain = 0;
+  uint64_t id_sequence = 0;
+  LogPosition position;  // behind the group that made it durable
+};
+
+struct CommitRequest {
+  // Called under the lock with the applied state: checks the request's conditions and fills (or
+  // replaces) `trees`. May be called again after a failure. Null: `trees` is filled already.
+  // Empty `trees` afterwards: nothing to do.
+  std::function<Status(const HeadState& applied, CommitRequest& request)> prepare;
+  std::vector<TreeOperations> trees;
+  std::vector<PendingBlock> blocks;  // `placed` is set once the commit is durable
+  std::vector<SlotBound> leans_on;
+};
+
+class CommitQueue {
+ public:
+  CommitQueue(TreeContext& context, CommitLog& log, io::Env& env);
+
+  // The state that recovery arrived at; commits of this life carry `epoch`.
+  void start(const HeadState& state, Epoch epoch);
+
+  // Returns the commit's number when it is durable. See Transaction::commit() for errors.
+  Result<Sequence> commit(CommitRequest& request);
+
+  HeadState durable() const;
+  // The error that made the queue refuse commits, if any.
+  std::optional<Error> failure() const;
+
+  // Takes `count` new id sequence numbers; returns the first. Commits note how far they went.
+  uint64_t take_ids(uint64_t count);
+
+  // After a checkpoint: lets go of dirty nodes that are on disk now.
+  void let_go_of_persisted();
+  // Writes the synced mark if nobody is committing.
+  Status mark_idle();
+  // Refuses commits from now on, with this error.
+  void refuse(Error error);
+
+ private:
+  struct Item {
+    LogEntry entry;
+    HeadState state;  // after it
+    bool done = false;
+    std::optional<Error> error;
+  };
+  Status enqueue(CommitRequest& request, Item& item);
+  void lead(std::unique_lock<std::mutex>& lock);
+  void fail_queued(const std::vector<Item*>& group, size_t durable, const Error& error);
+
+  TreeContext& context_;
+  CommitLog& log_;
+  io::Env& env_;
+
+  mutable std::mutex mu_;
+  std::condition_variable changed_;
+  // Guarded by mu_:
+  HeadState applied_;
+  HeadState durable_;
+  Epoch epoch_ = 0;
+  uint64_t id_sequence_ = 0;
+  std::deque<Item*> queue_;
+  bool leading_ = false;
+  std::optional<Error> failure_;
+};
+
+}  // namespace ramet::engine

@@ -1,0 +1,97 @@
+#include "engine/container/conflicts.h"
+
+#include <fmt/format.h>
+
+#include "engine/container/reader.h"
+#include "engine/tree/cursor.h"
+#include "engine/tree/diff.h"
+#include "format/keys.h"
+
+namespace ramet::engine {
+namespace {
+
+Error conflict(const std::string& what) {
+  return Error(ErrorCode::kBusy, "the container was changed meanwhile: " + what +
+                                     "; begin the transaction again");
+}
+
+class Checker {
+ public:
+  Checker(TreeContext& context, const Root& work, bool moved_folders)
+      : context_(context), work_(work), moved_folders_(moved_folders) {}
+
+  Status check(ByteView key, const Value* before, const Value* after) {
+    RAMET_TRY(check_key(key, before, after));
+    const auto space = container_space_of(key);
+    if (space == ContainerSpace::kDirent && after != nullptr) return check_dirent(key);
+    if (space == ContainerSpace::kFolder) return check_folder(key, before, after);
+    return ok();
+  }
+
+ private:
+  Status check_key(ByteView key, const Value* before, const Value* after) {
+    Value mine;
+    RAMET_ASSIGN(const bool found, get(context_, work_, key, &mine));
+    const bool as_base = before == nullptr ? !found : found && same_value(mine, *before);
+    if (as_base) return ok();
+    const bool as_head = after == nullptr ? !found : found && same_value(mine, *after);
+    if (as_head) return ok();
+    return conflict("both changed the same entry");
+  }
+
+  // Somebody added a name: it must be free here, and its folder must still exist.
+  Status check_dirent(ByteView key) {
+    RAMET_ASSIGN(const DirentKey dirent, decode_dirent_key(key));
+    const Reader work(context_, work_);
+    const bool is_folder = !dirent.name.empty() && dirent.name.back() == '/';
+    const std::string name = is_folder ? dirent.name.substr(0, dirent.name.size() - 1)
+                                       : dirent.name;
+    RAMET_ASSIGN(const auto mine, work.find(dirent.folder, name));
+    if (mine) {
+      const IdBytes& id = mine->is_folder() ? mine->folder.bytes : mine->object.bytes;
+      if (id != dirent.id) return conflict(fmt::format("both made '{}'", printable(name)));
+    }
+    RAMET_ASSIGN(const bool folder_exists, work.has_folder(dirent.folder));
+    if (!folder_exists) return conflict("a folder was removed here and filled there");
+    return ok();
+  }
+
+  Status check_folder(ByteView key, const Value* before, const Value* after) {
+    RAMET_ASSIGN(const FolderId id, decode_folder_key(key));
+    if (after == nullptr) {
+      const KeyRange range = folder_range(id);
+      Cursor cursor(context_, work_);
+      RAMET_TRY(cursor.seek(range.from));
+      if (cursor.valid() && range.contains(cursor.key())) {
+        return conflict("a folder was filled here and removed there");
+      }
+      return ok();
+    }
+    if (before == nullptr || !moved_folders_) return ok();
+    RAMET_ASSIGN(const FolderInfo was, decode_folder(id, before->bytes()));
+    RAMET_ASSIGN(const FolderInfo is, decode_folder(id, after->bytes()));
+    // Two moves that are each harmless can make a loop together.
+    if (was.parent != is.parent) return conflict("both moved folders");
+    return ok();
+  }
+
+  TreeContext& context_;
+  const Root& work_;
+  const bool moved_folders_;
+};
+
+}  // namespace
+
+Status check_conflicts(TreeContext& context, const Root& base, const Root& work, const Root& head,
+                       bool work_moved_folders) {
+  if (same_root(base, head)) return ok();
+  Checker checker(context, work, work_moved_folders);
+  Status status = ok();
+  RAMET_TRY(diff(context, base, head, [&](ByteView key, const Value* before, const Value* after) {
+    status = checker.check(key, before, after);
+    return status.ok();
+  }));
+  return status;
+}
+
+}  // namespace ramet::engine

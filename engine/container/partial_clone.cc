@@ -1,0 +1,189 @@
+#include "engine/container/partial_clone.h"
+
+#include <map>
+
+#include <fmt/format.h>
+
+#include "engine/container/catalog.h"
+#include "engine/container/transaction_impl.h"
+#include "engine/container/view_impl.h"
+#include "engine/store_impl.h"
+#include "engine/tree/cursor.h"
+#include "format/keys.h"
+
+namespace ramet::engine {
+namespace {
+
+constexpr size_t kBatch = 1024;
+
+class PartialClone {
+ public:
+  PartialClone(StoreImpl& store, const CloneSpec& spec, const Reader& source,
+               TransactionImpl& target, bool same_container)
+      : store_(store),
+        spec_(spec),
+        source_(source),
+        target_(target),
+        // In one container an object cannot be there twice under one id.
+        fresh_(spec.identity == CloneIdentity::kFresh || same_container) {}
+
+  Status run() {
+    RAMET_ASSIGN(const FolderId into, target_.create_folders(spec_.target_folder));
+    if (spec_.paths.empty()) return clone_content(kRootFolder, into, spec_.target_folder);
+    for (const std::string& path : spec_.paths) {
+      RAMET_ASSIGN(const Entry entry, source_.lookup(path));
+      if (entry.is_folder() && entry.folder == kRootFolder) {
+        RAMET_TRY(clone_content(kRootFolder, into, spec_.target_folder));
+        continue;
+      }
+      const std::string& name = spec_.target_name.empty() ? entry.name : spec_.target_name;
+      RAMET_TRY(clone_entry(entry, into, name, spec_.target_folder));
+      RAMET_TRY(run_pending());
+    }
+    return run_pending();
+  }
+
+  CloneResult take_result() { return std::move(result_); }
+
+ private:
+  struct Pending {
+    FolderId source;
+    FolderId target;
+    std::string path;  // of the target, for reports
+  };
+
+  Status clone_content(const FolderId& source, const FolderId& target, const std::string& path) {
+    pending_.push_back({source, target, path});
+    return run_pending();
+  }
+
+  Status run_pending() {
+    while (!pending_.empty()) {
+      const Pending at = std::move(pending_.back());
+      pending_.pop_back();
+      std::string after;
+      for (;;) {
+        std::vector<Entry> batch;
+        RAMET_TRY(source_.list(at.source, after, [&](const Entry& entry) {
+          batch.push_back(entry);
+          return batch.size() < kBatch;
+        }));
+        for (const Entry& entry : batch) {
+          RAMET_TRY(clone_entry(entry, at.target, entry.name, at.path));
+        }
+        if (batch.size() < kBatch) break;
+        after = batch.back().name;
+      }
+    }
+    return ok();
+  }
+
+  Status clone_entry(const Entry& entry, const FolderId& folder, const std::string& name,
+                     const std::string& parent_path) {
+    const std::string path = parent_path + "/" + name;
+    RAMET_ASSIGN(const auto there, target_.reader().find(folder, name));
+    if (there && !(entry.is_folder() && there->is_folder() &&
+                   spec_.existing == CloneExisting::kReplace)) {
+      if (spec_.existing == CloneExisting::kFail) {
+        return Error(ErrorCode::kAlreadyExists,
+                     fmt::format("the target has '{}' already", printable(path)));
+      }
+      if (spec_.existing == CloneExisting::kSkip) {
+        result_.skipped.push_back(path);
+        return ok();
+      }
+      RAMET_TRY(target_.remove_tree(folder, name));
+    }
+    if (!entry.is_folder()) return clone_object(entry.object, folder, name, path);
+    FolderId made;
+    if (there && there->is_folder()) {
+      made = there->folder;
+    } else {
+      RAMET_ASSIGN(const FolderInfo info, source_.folder(entry.folder));
+      RAMET_ASSIGN(made, target_.create_folder(folder, name, info.attributes));
+      ++result_.folders_created;
+    }
+    pending_.push_back({entry.folder, made, path});
+    return ok();
+  }
+
+  Status clone_object(const ObjectId& id, const FolderId& folder, const std::string& name,
+                      const std::string& path) {
+    // A second name of an object that was cloned already is a second name of the clone.
+    const auto known = cloned_.find(id);
+    if (known != cloned_.end()) return target_.link(known->second, folder, name);
+    RAMET_ASSIGN(ObjectRecord record, source_.object(id));
+    const bool has_more_names = record.info.links_count > 1;
+    if (fresh_) {
+      record.info.id = store_.new_id<ObjectId>();
+    } else {
+      const auto there = target_.reader().object(id);
+      if (there.ok()) {
+        if (spec_.existing == CloneExisting::kFail) {
+          return Error(ErrorCode::kAlreadyExists,
+                       fmt::format("the target holds object {} already", to_uuid(id)));
+        }
+        result_.skipped.push_back(path);
+        return ok();
+      }
+      if (there.error().code() != ErrorCode::kNotFound) return there.error();
+    }
+    RAMET_TRY(copy_extents(record, id));
+    record.info.created = fresh_ ? store_.env().now() : record.info.created;
+    record.info.folder = folder;
+    record.info.name = name;
+    record.info.links_count = 1;
+    RAMET_TRY(target_.put_new_object(record));
+    if (has_more_names) cloned_.emplace(id, record.info.id);
+    ++result_.objects_created;
+    result_.bytes_shared += record.info.size;
+    return ok();
+  }
+
+  // Entries of the content map, with the same references.
+  Status copy_extents(const ObjectRecord& record, const ObjectId& from) {
+    for (const Extent& extent : record.extents) lean_on(extent.block);
+    if (record.form != ContentForm::kExtents) return ok();
+    const KeyRange range = extent_range(record.info.type, from, 0);
+    Cursor cursor(store_.context(), source_.root());
+    RAMET_TRY(cursor.seek(range.from));
+    while (cursor.valid() && range.contains(cursor.key())) {
+      RAMET_ASSIGN(const ExtentKey key, decode_extent_key(cursor.key()));
+      for (const BlockRef& ref : cursor.refs()) lean_on(ref);
+      RAMET_TRY(target_.put(extent_key(key.type, record.info.id, key.content, key.end),
+                            Bytes(cursor.value()), {cursor.refs().begin(), cursor.refs().end()}));
+      RAMET_TRY(cursor.next());
+    }
+    return ok();
+  }
+
+  void lean_on(const BlockRef& ref) {
+    if (store_.blocks().is_volatile(ref)) target_.ingest().lean_on(ref);
+  }
+
+  StoreImpl& store_;
+  const CloneSpec& spec_;
+  const Reader& source_;
+  TransactionImpl& target_;
+  const bool fresh_;
+  std::vector<Pending> pending_;
+  std::map<ObjectId, ObjectId> cloned_;  // only objects with several names
+  CloneResult result_;
+};
+
+}  // namespace
+
+Result<CloneResult> clone_part(StoreImpl& store, const CloneSpec& spec) {
+  RAMET_ASSIGN(const auto view, store.view(spec.source, spec.snapshot));
+  const Reader& source = static_cast<const ViewImpl&>(*view).reader();
+  RAMET_ASSIGN(auto transaction, store.begin(spec.target));
+  auto& target = static_cast<TransactionImpl&>(*transaction);
+  PartialClone clone(store, spec, source, target, spec.source == spec.target);
+  RAMET_TRY(clone.run());
+  CloneResult result = clone.take_result();
+  result.container = spec.target;
+  RAMET_ASSIGN(result.sequence, transaction->commit());
+  return result;
+}
+
+}  // namespace ramet::engine

@@ -1,0 +1,58 @@
+// Reading one state of a container tree: names, folders, objects, extents. Functions over an
+// immutable root, used by views and transactions alike. Thread-safe; costs are O(log n) each
+// unless a comment says otherwise. Errors name the object or path that they concern.
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "engine/container/records.h"
+#include "engine/tree/query.h"
+
+namespace ramet::engine {
+
+// Splits "/a/b/c" into its names; empty for the root folder. kInvalidArgument for "." and "..",
+// names above 255 bytes and NUL bytes.
+Result<std::vector<std::string>> split_path(std::string_view path);
+// 1 to 255 bytes, no '/', no NUL, not "." or "..".
+Status check_name(std::string_view name);
+// How names are shown in error messages: control bytes escaped.
+std::string printable(std::string_view name);
+
+class Reader {
+ public:
+  Reader(TreeContext& context, const Root& root) : context_(context), root_(root) {}
+
+  // nullopt: no such name. `name` without a final '/'.
+  Result<std::optional<Entry>> find(const FolderId& folder, std::string_view name) const;
+  // kNotFound names the missing part.
+  Result<Entry> lookup(std::string_view path) const;
+  Status list(const FolderId& folder, std::string_view after,
+              const std::function<bool(const Entry&)>& visit) const;
+
+  Result<ObjectRecord> object(const ObjectId& id) const;
+  Result<FolderInfo> folder(const FolderId& id) const;
+  Result<bool> has_folder(const FolderId& id) const;
+  Result<std::string> path_of(const FolderId& id) const;
+  Result<std::string> path_of(const ObjectRecord& record) const;
+
+  // Extents that touch [from, to), in order, until `visit` returns false.
+  Status extents(const ObjectRecord& record, uint64_t from, uint64_t to,
+                 const std::function<bool(const Extent&)>& visit) const;
+
+  TreeContext& context() const { return context_; }
+  const Root& root() const { return root_; }
+
+ private:
+  Result<TypeNumber> type_of(const ObjectId& id) const;
+
+  TreeContext& context_;
+  Root root_;
+};
+
+// The Entry that a dirent stands for. kCorruption for malformed ones.
+Result<Entry> decode_entry(ByteView key, ByteView value);
+
+}  // namespace ramet::engine

@@ -1,0 +1,331 @@
+#include "engine/container/records.h"
+
+#include <sys/stat.h>
+
+#include "format/catalog_generated.h"
+#include "format/object_generated.h"
+
+namespace ramet::engine {
+namespace {
+
+using flatbuffers::FlatBufferBuilder;
+using flatbuffers::Offset;
+using ByteVector = flatbuffers::Vector<uint8_t>;
+
+// Bits of fb::Object.flags; on disk.
+constexpr uint32_t kFlagExtentEntries = 1;
+constexpr uint32_t kFlagHidden = 2;
+
+Bytes finished(FlatBufferBuilder& builder) {
+  return Bytes(reinterpret_cast<const char*>(builder.GetBufferPointer()), builder.GetSize());
+}
+
+template <typename IdType>
+fb::Id to_fb(const IdType& id) {
+  fb::Id out;
+  std::memcpy(&out, id.view().data(), sizeof out);
+  return out;
+}
+
+template <typename IdType>
+IdType from_fb(const fb::Id* id) {
+  if (id == nullptr) return IdType();
+  return IdType::from_bytes(id);
+}
+
+Offset<ByteVector> bytes_of(FlatBufferBuilder& builder, ByteView bytes) {
+  if (bytes.empty()) return 0;
+  return builder.CreateVector(reinterpret_cast<const uint8_t*>(bytes.data()), bytes.size());
+}
+
+Offset<flatbuffers::String> string_of(FlatBufferBuilder& builder, const std::string& text) {
+  if (text.empty()) return 0;
+  return builder.CreateString(text);
+}
+
+std::string bytes_from(const ByteVector* vector) {
+  if (vector == nullptr) return {};
+  return std::string(reinterpret_cast<const char*>(vector->data()), vector->size());
+}
+
+std::string string_from(const flatbuffers::String* text) {
+  return text == nullptr ? std::string() : text->str();
+}
+
+// Verifies and casts. The bytes are copied first where they are not aligned for reading in place.
+template <typename Table>
+class Checked {
+ public:
+  explicit Checked(ByteView bytes) {
+    if (reinterpret_cast<uintptr_t>(bytes.data()) % 8 != 0) {
+      copy_.resize(bytes.size() / 8 + 1);
+      std::memcpy(copy_.data(), bytes.data(), bytes.size());
+      bytes = ByteView(reinterpret_cast<const char*>(copy_.data()), bytes.size());
+    }
+    flatbuffers::Verifier verifier(reinterpret_cast<const uint8_t*>(bytes.data()), bytes.size());
+    if (bytes.size() >= 8 && verifier.VerifyBuffer<Table>(nullptr)) {
+      table_ = flatbuffers::GetRoot<Table>(bytes.data());
+    }
+  }
+  const Table* get() const { return table_; }
+  const Table* operator->() const { return table_; }
+
+ private:
+  std::vector<uint64_t> copy_;
+  const Table* table_ = nullptr;
+};
+
+Error malformed(const std::string& what) {
+  return Error(ErrorCode::kCorruption, "malformed record of " + what);
+}
+
+using XattrList = flatbuffers::Vector<Offset<fb::Xattr>>;
+
+Offset<XattrList> encode_xattrs(FlatBufferBuilder& builder, const std::vector<Xattr>& xattrs) {
+  if (xattrs.empty()) return 0;
+  std::vector<Offset<fb::Xattr>> list;
+  for (const Xattr& xattr : xattrs) {
+    const auto name = bytes_of(builder, xattr.name);
+    const auto value = bytes_of(builder, xattr.value);
+    list.push_back(fb::CreateXattr(builder, name, value));
+  }
+  return builder.CreateVector(list);
+}
+
+std::vector<Xattr> decode_xattrs(const XattrList* list) {
+  std::vector<Xattr> out;
+  if (list == nullptr) return out;
+  for (const fb::Xattr* xattr : *list) {
+    out.push_back({bytes_from(xattr->name()), bytes_from(xattr->value())});
+  }
+  return out;
+}
+
+// Content fields of a record, encoded; references in order.
+struct EncodedContent {
+  Bytes run;
+  std::vector<BlockRef> refs;
+};
+
+EncodedContent encode_content(const ObjectRecord& record) {
+  EncodedContent out;
+  if (record.form == ContentForm::kOneBlock) {
+    out.refs.push_back(record.extents.front().block);
+  } else if (record.form == ContentForm::kInline) {
+    ExtentRun run = encode_extent_run(record.extents);
+    out.run = std::move(run.value);
+    out.refs = std::move(run.refs);
+  }
+  return out;
+}
+
+Status decode_content(const fb::Object& table, std::span<const BlockRef> refs,
+                      ObjectRecord& record) {
+  if ((table.flags() & kFlagExtentEntries) != 0) {
+    record.form = ContentForm::kExtents;
+  } else if (table.extents() != nullptr) {
+    record.form = ContentForm::kInline;
+    const ByteView run(reinterpret_cast<const char*>(table.extents()->data()),
+                       table.extents()->size());
+    RAMET_ASSIGN(record.extents, decode_extent_run(run, refs));
+  } else if (!refs.empty()) {
+    record.form = ContentForm::kOneBlock;
+    record.extents.push_back(Extent{0, table.size(), refs[0], 0});
+  }
+  return ok();
+}
+
+}  // namespace
+
+EntryClass class_of_mode(uint32_t mode) {
+  switch (mode & S_IFMT) {
+    case S_IFDIR: return EntryClass::kFolder;
+    case S_IFLNK: return EntryClass::kSymlink;
+    case S_IFIFO: return EntryClass::kFifo;
+    case S_IFSOCK: return EntryClass::kSocket;
+    case S_IFCHR: return EntryClass::kCharacterDevice;
+    case S_IFBLK: return EntryClass::kBlockDevice;
+    default: return EntryClass::kFile;
+  }
+}
+
+Bytes encode_container(const ContainerRecord& record) {
+  FlatBufferBuilder builder(256);
+  const auto name = string_of(builder, record.name);
+  const auto note = string_of(builder, record.note);
+  Offset<fb::Lineage> lineage = 0;
+  if (record.lineage) {
+    const auto source = string_of(builder, record.lineage->name);
+    const auto snapshot = string_of(builder, record.lineage->snapshot);
+    const fb::Id id = to_fb(record.lineage->container);
+    lineage = fb::CreateLineage(builder, &id, source, snapshot, record.lineage->sequence);
+  }
+  fb::ContainerBuilder table(builder);
+  table.add_created(record.created);
+  if (!name.IsNull()) table.add_name(name);
+  if (!note.IsNull()) table.add_note(note);
+  if (!lineage.IsNull()) table.add_lineage(lineage);
+  builder.Finish(table.Finish());
+  return finished(builder);
+}
+
+Result<ContainerRecord> decode_container(ByteView bytes) {
+  const Checked<fb::Container> table(bytes);
+  if (table.get() == nullptr) return malformed("a container");
+  ContainerRecord record;
+  record.name = string_from(table->name());
+  record.created = table->created();
+  record.note = string_from(table->note());
+  if (const fb::Lineage* lineage = table->lineage()) {
+    record.lineage = LineageInfo{from_fb<ContainerId>(lineage->container()),
+                                 string_from(lineage->name()), string_from(lineage->snapshot()),
+                                 lineage->sequence()};
+  }
+  return record;
+}
+
+Bytes encode_snapshot(const SnapshotRecord& record) {
+  FlatBufferBuilder builder(128);
+  const auto note = string_of(builder, record.note);
+  builder.Finish(fb::CreateSnapshot(builder, record.created, record.sequence, note));
+  return finished(builder);
+}
+
+Result<SnapshotRecord> decode_snapshot(ByteView bytes) {
+  const Checked<fb::Snapshot> table(bytes);
+  if (table.get() == nullptr) return malformed("a snapshot");
+  return SnapshotRecord{table->created(), table->sequence(), string_from(table->note())};
+}
+
+Bytes encode_drop(const DropRecord& record) {
+  FlatBufferBuilder builder(256);
+  const auto name = string_of(builder, record.container_name);
+  const auto snapshot = string_of(builder, record.snapshot);
+  const auto entry = bytes_of(builder, record.record);
+  const fb::Id id = to_fb(record.container);
+  builder.Finish(
+      fb::CreateDrop(builder, &id, name, snapshot, record.dropped, 0, entry));
+  return finished(builder);
+}
+
+Result<DropRecord> decode_drop(ByteView bytes) {
+  const Checked<fb::Drop> table(bytes);
+  if (table.get() == nullptr) return malformed("a dropped container");
+  DropRecord record;
+  record.container = from_fb<ContainerId>(table->container());
+  record.container_name = string_from(table->container_name());
+  record.snapshot = string_from(table->snapshot());
+  record.dropped = table->dropped();
+  record.record = bytes_from(table->record());
+  return record;
+}
+
+Summary object_summary(ByteView value) {
+  Summary summary;
+  summary[SummaryColumn::kObjects] = 1;
+  const Checked<fb::Object> table(value);
+  if (table.get() == nullptr) return summary;
+  summary[SummaryColumn::kContentBytes] = table->size();
+  if (table->state() != fb::ObjectState::Closed) summary[SummaryColumn::kOpen] = 1;
+  if ((table->flags() & kFlagHidden) != 0) summary[SummaryColumn::kHidden] = 1;
+  return summary;
+}
+
+EncodedRecord encode_object(const ObjectRecord& record) {
+  const ObjectInfo& info = record.info;
+  EncodedContent content = encode_content(record);
+  FlatBufferBuilder builder(256);
+  const auto name = bytes_of(builder, info.name);
+  const auto target = bytes_of(builder, info.target);
+  const auto extents = bytes_of(builder, content.run);
+  const auto xattrs = encode_xattrs(builder, info.attributes.xattrs);
+  const fb::Id folder = to_fb(info.folder);
+  fb::Hash content_id;
+  std::memcpy(&content_id, info.content_id.bytes.data(), sizeof content_id);
+  fb::ObjectBuilder table(builder);
+  table.add_size(info.size);
+  table.add_modified(info.attributes.modified);
+  table.add_created(info.created);
+  if (!info.folder.is_null()) table.add_folder(&folder);
+  if (!name.IsNull()) table.add_name(name);
+  table.add_mode(info.attributes.mode);
+  table.add_uid(info.attributes.uid);
+  table.add_gid(info.attributes.gid);
+  if (!extents.IsNull()) table.add_extents(extents);
+  if (!info.content_id.is_zero() && record.form != ContentForm::kOneBlock) {
+    table.add_content_id(&content_id);
+  }
+  table.add_flags((record.form == ContentForm::kExtents ? kFlagExtentEntries : 0) |
+                  (info.hidden ? kFlagHidden : 0));
+  if (!target.IsNull()) table.add_target(target);
+  table.add_links_count(info.links_count);
+  if (!xattrs.IsNull()) table.add_xattrs(xattrs);
+  table.add_device(info.attributes.device);
+  builder.Finish(table.Finish());
+  return {finished(builder), std::move(content.refs)};
+}
+
+Result<ObjectRecord> decode_object(ObjectId id, TypeNumber type, ByteView value,
+                                   std::span<const BlockRef> refs) {
+  const Checked<fb::Object> table(value);
+  if (table.get() == nullptr) return malformed("object " + to_uuid(id));
+  ObjectRecord record;
+  ObjectInfo& info = record.info;
+  info.id = id;
+  info.type = type;
+  info.size = table->size();
+  info.created = table->created();
+  info.folder = from_fb<FolderId>(table->folder());
+  info.name = bytes_from(table->name());
+  info.attributes.mode = table->mode();
+  info.attributes.uid = table->uid();
+  info.attributes.gid = table->gid();
+  info.attributes.modified = table->modified();
+  info.attributes.device = table->device();
+  info.attributes.xattrs = decode_xattrs(table->xattrs());
+  info.entry_class = class_of_mode(info.attributes.mode);
+  info.target = bytes_from(table->target());
+  info.links_count = table->links_count();
+  info.hidden = (table->flags() & kFlagHidden) != 0;
+  if (const fb::Hash* hash = table->content_id()) {
+    std::memcpy(info.content_id.bytes.data(), hash, sizeof *hash);
+  }
+  RAMET_TRY(decode_content(*table.get(), refs, record));
+  return record;
+}
+
+Bytes encode_folder(const FolderInfo& info) {
+  FlatBufferBuilder builder(128);
+  const auto name = bytes_of(builder, info.name);
+  const auto xattrs = encode_xattrs(builder, info.attributes.xattrs);
+  const fb::Id parent = to_fb(info.parent);
+  fb::FolderBuilder table(builder);
+  if (!info.parent.is_null()) table.add_parent(&parent);
+  if (!name.IsNull()) table.add_name(name);
+  table.add_modified(info.attributes.modified);
+  table.add_created(info.created);
+  table.add_mode(info.attributes.mode);
+  table.add_uid(info.attributes.uid);
+  table.add_gid(info.attributes.gid);
+  if (!xattrs.IsNull()) table.add_xattrs(xattrs);
+  builder.Finish(table.Finish());
+  return finished(builder);
+}
+
+Result<FolderInfo> decode_folder(FolderId id, ByteView value) {
+  const Checked<fb::Folder> table(value);
+  if (table.get() == nullptr) return malformed("folder " + to_uuid(id));
+  FolderInfo info;
+  info.id = id;
+  info.parent = from_fb<FolderId>(table->parent());
+  info.name = bytes_from(table->name());
+  info.created = table->created();
+  info.attributes.mode = table->mode();
+  info.attributes.uid = table->uid();
+  info.attributes.gid = table->gid();
+  info.attributes.modified = table->modified();
+  info.attributes.xattrs = decode_xattrs(table->xattrs());
+  return info;
+}
+
+}  // namespace ramet::engine

@@ -1,0 +1,78 @@
+// Records of the catalog and of containers, between their FlatBuffers and plain values. Pure; all
+// decoders give kCorruption for malformed bytes and never crash [INV-8].
+#pragma once
+
+#include <optional>
+#include <vector>
+
+#include "engine/object.h"
+#include "format/result.h"
+#include "format/values.h"
+
+namespace ramet::engine {
+
+// The part of a container's catalog entry behind its RootValue.
+struct ContainerRecord {
+  std::string name;
+  int64_t created = 0;
+  std::optional<LineageInfo> lineage;
+  std::string note;
+};
+
+struct SnapshotRecord {
+  int64_t created = 0;
+  Sequence sequence = 0;
+  std::string note;
+};
+
+// A dropped container or snapshot on its way out.
+struct DropRecord {
+  ContainerId container;
+  std::string container_name;
+  std::string snapshot;  // empty: the container itself
+  int64_t dropped = 0;
+  Bytes record;  // the catalog entry as it was
+};
+
+Bytes encode_container(const ContainerRecord& record);
+Result<ContainerRecord> decode_container(ByteView bytes);
+Bytes encode_snapshot(const SnapshotRecord& record);
+Result<SnapshotRecord> decode_snapshot(ByteView bytes);
+Bytes encode_drop(const DropRecord& record);
+Result<DropRecord> decode_drop(ByteView bytes);
+
+// Where an object's content is.
+enum class ContentForm : uint8_t {
+  kEmpty,
+  kOneBlock,   // reference 0 is all of it
+  kInline,     // `extents` in the record
+  kExtents,    // EXTENT entries
+};
+
+// The value of an OBJECT entry. `info.content_id` is zero where the name of the only block stands
+// for it (kOneBlock): the slot table knows it.
+struct ObjectRecord {
+  ObjectInfo info;
+  ContentForm form = ContentForm::kEmpty;
+  std::vector<Extent> extents;  // kOneBlock and kInline
+};
+
+struct EncodedRecord {
+  Bytes value;
+  std::vector<BlockRef> refs;
+};
+
+EncodedRecord encode_object(const ObjectRecord& record);
+Result<ObjectRecord> decode_object(ObjectId id, TypeNumber type, ByteView value,
+                                   std::span<const BlockRef> refs);
+
+// What an OBJECT value adds to summaries; one object for malformed bytes.
+Summary object_summary(ByteView value);
+
+Bytes encode_folder(const FolderInfo& info);
+Result<FolderInfo> decode_folder(FolderId id, ByteView value);
+
+// The class that a POSIX mode says (kFile for 0).
+EntryClass class_of_mode(uint32_t mode);
+
+}  // namespace ramet::engine

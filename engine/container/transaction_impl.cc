@@ -1,0 +1,197 @@
+#include "engine/container/transaction_impl.h"
+
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include "engine/container/conflicts.h"
+#include "engine/store_impl.h"
+#include "engine/tree/diff.h"
+#include "engine/tree/persist.h"
+#include "format/keys.h"
+
+namespace ramet::engine {
+namespace {
+
+bool has_pending(std::span<const BlockRef> refs) {
+  return std::any_of(refs.begin(), refs.end(),
+                     [](const BlockRef& ref) { return ref.segment == kPendingSegment; });
+}
+
+}  // namespace
+
+TransactionImpl::TransactionImpl(StoreImpl& store, ContainerId container, const Root& base,
+                                 Sequence sequence)
+    : store_(store),
+      context_(store.context()),
+      container_(container),
+      base_(base),
+      sequence_(sequence + 1),
+      work_(std::in_place, context_, base),
+      ingest_(store.blocks(), *store.index(), store.options().inline_block_bytes) {}
+
+TransactionImpl::~TransactionImpl() = default;
+
+Result<Entry> TransactionImpl::lookup(std::string_view path) const {
+  return reader().lookup(path);
+}
+
+Result<Entry> TransactionImpl::lookup(FolderId folder, std::string_view name) const {
+  RAMET_ASSIGN(auto found, reader().find(folder, name));
+  if (found) return std::move(*found);
+  return Error(ErrorCode::kNotFound, fmt::format("there is no '{}'", printable(name)));
+}
+
+Result<ObjectInfo> TransactionImpl::object(ObjectId id) const {
+  RAMET_ASSIGN(ObjectRecord record, reader().object(id));
+  return std::move(record.info);
+}
+
+Result<FolderInfo> TransactionImpl::folder(FolderId id) const { return reader().folder(id); }
+
+Status TransactionImpl::list(FolderId folder, std::string_view after,
+                             const std::function<bool(const Entry&)>& visit) const {
+  return reader().list(folder, after, visit);
+}
+
+Status TransactionImpl::put(Bytes key, Bytes value, std::vector<BlockRef> refs) {
+  RAMET_CHECK(!done_, "a transaction that was committed is not changed");
+  for (BlockRef& ref : refs) ref = ingest_.resolved(ref);
+  RAMET_TRY(work_->put(key, value, refs, sequence_));
+  changed_ = true;
+  only_removes_ = false;
+  const size_t bytes = key.size() + value.size() + refs.size() * sizeof(BlockRef) + 96;
+  if (!spilled_) {
+    operations_.push_back(Operation::put(std::move(key), std::move(value), std::move(refs)));
+  }
+  return grown(bytes);
+}
+
+Status TransactionImpl::erase(Bytes key) {
+  RAMET_CHECK(!done_, "a transaction that was committed is not changed");
+  RAMET_ASSIGN(const bool was_there, work_->erase(key, sequence_));
+  if (!was_there) return ok();
+  changed_ = true;
+  const size_t bytes = key.size() + 96;
+  if (!spilled_) operations_.push_back(Operation::erase(std::move(key)));
+  return grown(bytes);
+}
+
+Status TransactionImpl::erase_range(const KeyRange& range) {
+  RAMET_CHECK(!done_, "a transaction that was committed is not changed");
+  RAMET_TRY(work_->erase_range(range.from, range.to, sequence_));
+  changed_ = true;
+  const size_t bytes = range.from.size() + range.to.size() + 96;
+  if (!spilled_) operations_.push_back(Operation::erase_range(range.from, range.to));
+  return grown(bytes);
+}
+
+Status TransactionImpl::grown(size_t bytes) {
+  operation_bytes_ += bytes;
+  if (operation_bytes_ < store_.options().transaction_bytes_max) return ok();
+  return spill();
+}
+
+Status TransactionImpl::spill() {
+  RAMET_TRY(ingest_.flush_pending());
+  if (!spilled_) RAMET_TRY(resolve_working_copy());
+  spilled_ = true;
+  operations_.clear();
+  operations_.shrink_to_fit();
+  operation_bytes_ = 0;
+  RAMET_ASSIGN(const Root written, persist(context_, work_->share(), sequence_));
+  work_.emplace(context_, written);
+  return ok();
+}
+
+// References that waited for the commit have their places now.
+Status TransactionImpl::resolve_working_copy() {
+  for (const Operation& operation : operations_) {
+    if (operation.kind != OperationKind::kPut || !has_pending(operation.refs)) continue;
+    Value value;
+    RAMET_ASSIGN(const bool found, work_->get(operation.key, &value));
+    if (!found || !has_pending(value.refs())) continue;
+    std::vector<BlockRef> refs(value.refs().begin(), value.refs().end());
+    for (BlockRef& ref : refs) ref = ingest_.resolved(ref);
+    RAMET_TRY(work_->put(operation.key, value.bytes(), refs, sequence_));
+  }
+  return ok();
+}
+
+Result<Sequence> TransactionImpl::commit() {
+  RAMET_CHECK(!done_, "a transaction is committed once");
+  RAMET_CHECK(open_writers_ == 0, "content writers must be put or destroyed before the commit");
+  done_ = true;
+  if (!changed_) return store_.visible().sequence;
+  if (spilled_) RAMET_TRY(spill());
+  CommitRequest request;
+  request.blocks = ingest_.take_pending();
+  request.leans_on = ingest_.leans_on();
+  request.prepare = [this](const HeadState& head, CommitRequest& commit) {
+    return prepare(head, commit);
+  };
+  auto committed = store_.commit(request, only_removes_);
+  if (!committed.ok()) return committed;
+  ingest_.index_committed(request.blocks);
+  return committed;
+}
+
+Status TransactionImpl::prepare(const HeadState& head, CommitRequest& request) {
+  request.trees.clear();
+  const Bytes key = container_key(container_);
+  RAMET_ASSIGN(const auto entry, get_root(context_, head.catalog, key));
+  if (!entry) return Error(ErrorCode::kNotFound, "the container was dropped meanwhile");
+  RAMET_TRY(check_conflicts(context_, base_, work_->share(), entry->root, moved_folders_));
+  request.trees.emplace_back();
+  request.trees.back().tree = key;
+  if (spilled_) return prepare_spilled(entry->root, request);
+  request.trees.back().operations = operations_;
+  for (Operation& operation : request.trees.back().operations) {
+    for (BlockRef& ref : operation.refs) ref = ingest_.resolved(ref);
+  }
+  return ok();
+}
+
+Status TransactionImpl::prepare_spilled(const Root& head, CommitRequest& request) {
+  Root written = work_->share();
+  if (!same_root(head, base_)) {
+    RAMET_ASSIGN(written, rebased(head));
+  }
+  auto& operations = request.trees.back().operations;
+  operations.push_back(Operation::erase_range({}, {}));
+  if (written.empty()) return ok();
+  operations.push_back(Operation::graft({}, {}, written_root(written)));
+  request.leans_on.push_back({written.ref.segment, written.ref.slot});
+  return ok();
+}
+
+// This transaction's changes on top of what others committed meanwhile.
+Result<Root> TransactionImpl::rebased(const Root& head) {
+  std::optional<Tree> tree(std::in_place, context_, head);
+  Status status = ok();
+  size_t bytes = 0;
+  RAMET_TRY(diff(context_, base_, work_->share(),
+                 [&](ByteView key, const Value*, const Value* after) {
+                   if (after == nullptr) {
+                     auto erased = tree->erase(key, sequence_);
+                     if (!erased.ok()) status = std::move(erased).error();
+                   } else {
+                     status = tree->put(key, after->bytes(), after->refs(), sequence_);
+                     bytes += key.size() + after->bytes().size() + 96;
+                   }
+                   if (status.ok() && bytes > store_.options().transaction_bytes_max) {
+                     bytes = 0;
+                     auto written = persist(context_, tree->share(), sequence_);
+                     if (written.ok()) {
+                       tree.emplace(context_, *written);
+                     } else {
+                       status = std::move(written).error();
+                     }
+                   }
+                   return status.ok();
+                 }));
+  if (!status.ok()) return std::move(status).error();
+  return persist(context_, tree->share(), sequence_);
+}
+
+}  // namespace ramet::engine

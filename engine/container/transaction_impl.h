@@ -1,0 +1,120 @@
+// TransactionImpl: a working copy of one container's tree, and the operations that made it.
+//
+// Small transactions commit their operations. A big one *spills*: it writes its working tree to
+// the node stream as it grows and commits by grafting that tree, so that memory stays bounded.
+// Conflicts are found at commit by comparing what others changed since the base with what this
+// transaction changed (conflicts.h). Not thread-safe.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "engine/container/commit_queue.h"
+#include "engine/container/reader.h"
+#include "engine/content/ingest.h"
+#include "engine/transaction.h"
+#include "engine/tree/tree.h"
+#include "format/keys.h"
+
+namespace ramet::engine {
+
+class StoreImpl;
+class ContentWriterImpl;
+
+class TransactionImpl : public Transaction {
+ public:
+  TransactionImpl(StoreImpl& store, ContainerId container, const Root& base, Sequence sequence);
+  ~TransactionImpl() override;
+
+  Result<Entry> lookup(std::string_view path) const override;
+  Result<Entry> lookup(FolderId folder, std::string_view name) const override;
+  Result<ObjectInfo> object(ObjectId id) const override;
+  Result<FolderInfo> folder(FolderId id) const override;
+  Status list(FolderId folder, std::string_view after,
+              const std::function<bool(const Entry&)>& visit) const override;
+  Result<FolderId> create_folder(FolderId parent, std::string_view name,
+                                 const Attributes& attributes) override;
+  Result<FolderId> create_folders(std::string_view path) override;
+  Result<std::unique_ptr<ContentWriter>> write_content() override;
+  Result<ObjectId> put_object(FolderId folder, std::string_view name,
+                              const Attributes& attributes,
+                              std::unique_ptr<ContentWriter> content) override;
+  Result<ObjectId> put_symlink(FolderId folder, std::string_view name, std::string_view target,
+                               const Attributes& attributes) override;
+  Status link(ObjectId object, FolderId folder, std::string_view name) override;
+  Status set_attributes(ObjectId object, const Attributes& attributes) override;
+  Status set_attributes(FolderId folder, const Attributes& attributes) override;
+  Status remove(FolderId folder, std::string_view name) override;
+  Status remove_tree(FolderId folder, std::string_view name) override;
+  Status rename(FolderId from_folder, std::string_view from_name, FolderId to_folder,
+                std::string_view to_name, bool replace) override;
+  IngestStats ingest_stats() const override { return ingest_.stats(); }
+  Result<Sequence> commit() override;
+
+  // --- for the engine's own parts (content writers, clones, imports) --------------------------
+  StoreImpl& store() { return store_; }
+  Ingest& ingest() { return ingest_; }
+  Reader reader() const { return Reader(context_, work_->share()); }
+  Status put(Bytes key, Bytes value, std::vector<BlockRef> refs = {});
+  Status erase(Bytes key);
+  Status erase_range(const KeyRange& range);
+  // Makes `name` in `folder` lead to this record, whose id is new to the container.
+  Status put_new_object(const ObjectRecord& record);
+  Status put_record(const ObjectRecord& record);
+  // put_object() for content that a writer finished already.
+  Result<ObjectId> put_prepared(FolderId folder, std::string_view name, ObjectRecord record);
+  // Takes back what a finished writer left in the working copy.
+  Status discard_content(const ObjectRecord& record);
+  // Requires that the name is free: kAlreadyExists otherwise.
+  Status check_free(const FolderId& folder, std::string_view name) const;
+  // The state that the transaction began from.
+  const Root& base() const { return base_; }
+  void writer_opened() { ++open_writers_; }
+  void writer_closed() { --open_writers_; }
+
+ private:
+  struct Name {
+    FolderId folder;
+    std::string name;
+  };
+  // transaction_names.cc
+  Status check_parent(const FolderId& folder) const;
+  Result<std::vector<Name>> names_of(const ObjectRecord& record) const;
+  Status put_dirents(const ObjectRecord& record);
+  Status put_dirent(const Name& name, const ObjectRecord& record);
+  Status erase_object(const ObjectRecord& record);
+  Status unlink(const Name& name, const ObjectId& id);
+  Status remove_entry(const FolderId& folder, const Entry& entry);
+  Status rename_object(const Name& from, const Name& to, const ObjectId& id);
+  Status rename_folder(const Name& from, const Name& to, const FolderId& id);
+  Status replace_target(const Entry& moved, const Name& to, bool replace, bool* same);
+  Status move_extents(const ObjectId& from, const ObjectId& to);
+
+  // transaction_impl.cc
+  Status grown(size_t bytes);
+  Status spill();
+  Status resolve_working_copy();
+  Status prepare(const HeadState& head, CommitRequest& request);
+  Status prepare_spilled(const Root& head, CommitRequest& request);
+  Result<Root> rebased(const Root& head);
+
+  StoreImpl& store_;
+  TreeContext& context_;
+  const ContainerId container_;
+  const Root base_;
+  const Sequence sequence_;  // births of the working copy until it is committed
+  std::optional<Tree> work_;  // always there; replaced when it spills
+  std::vector<Operation> operations_;  // empty once spilled
+  size_t operation_bytes_ = 0;         // since the last spill
+  bool spilled_ = false;
+  bool changed_ = false;
+  bool only_removes_ = true;
+  bool moved_folders_ = false;
+  bool done_ = false;
+  int open_writers_ = 0;
+  Ingest ingest_;
+};
+
+}  // namespace ramet::engine

@@ -1,0 +1,51 @@
+// View over one container root. Thread-safe (see View).
+#pragma once
+
+#include "engine/container/reader.h"
+#include "engine/view.h"
+
+namespace ramet::engine {
+
+class StoreImpl;
+
+class ViewImpl : public View {
+ public:
+  ViewImpl(StoreImpl& store, ContainerId container, const Root& root, Sequence sequence);
+
+  ContainerId container() const override { return container_; }
+  Sequence sequence() const override { return sequence_; }
+  const Summary& summary() const override { return reader_.root().summary; }
+  Result<Entry> lookup(std::string_view path) const override;
+  Result<Entry> lookup(FolderId folder, std::string_view name) const override;
+  Status list(FolderId folder, std::string_view after,
+              const std::function<bool(const Entry&)>& visit) const override;
+  Result<ObjectInfo> object(ObjectId id) const override;
+  Result<FolderInfo> folder(FolderId id) const override;
+  Result<Summary> folder_summary(FolderId folder) const override;
+  Result<std::string> path_of(ObjectId id) const override;
+  Result<std::string> path_of(FolderId id) const override;
+  Status objects(const std::function<bool(const ObjectInfo&)>& visit) const override;
+  Result<size_t> read(ObjectId id, uint64_t offset, std::span<char> into) const override;
+  Status pieces(ObjectId id, uint64_t offset, uint64_t length,
+                const std::function<bool(const ContentPiece&)>& visit) const override;
+  Result<Bytes> read_block(const BlockRef& block) const override;
+  Status stream(ObjectId id,
+                const std::function<Status(uint64_t, ByteView)>& sink) const override;
+  Status verify(ObjectId id) const override;
+
+  const Reader& reader() const { return reader_; }
+
+ private:
+  std::string describe(const ObjectRecord& record) const;
+  Status stream_record(const ObjectRecord& record,
+                       const std::function<Status(uint64_t, ByteView)>& sink) const;
+  // The content id as the record says it; for one-block objects the slot table does.
+  Result<ContentHash> content_id(const ObjectRecord& record) const;
+
+  StoreImpl& store_;
+  const ContainerId container_;
+  const Sequence sequence_;
+  Reader reader_;
+};
+
+}  // namespace ramet::engine

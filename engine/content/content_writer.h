@@ -1,0 +1,47 @@
+// ContentWriterImpl: cuts a stream into blocks and collects the extents of one new content.
+// Memory is bounded: what is not cut yet (at most one greatest chunk), and one run of extents.
+#pragma once
+
+#include <vector>
+
+#include "engine/container/records.h"
+#include "engine/content/content_hasher.h"
+#include "engine/transaction.h"
+#include "format/chunker.h"
+
+namespace ramet::engine {
+
+class TransactionImpl;
+
+class ContentWriterImpl : public ContentWriter {
+ public:
+  // `id`: of the object, if it is a new one; long content is kept under it meanwhile.
+  ContentWriterImpl(TransactionImpl& transaction, const ObjectId& id);
+  ~ContentWriterImpl() override;
+
+  Status append(ByteView bytes) override;
+  Status hole(uint64_t length) override;
+  uint64_t size() const override { return size_ + buffer_.size(); }
+
+  // Ends the content and fills the record's form, extents, size, content id and id.
+  Status finish(ObjectRecord& record);
+
+ private:
+  // Cuts whole chunks off the front; all of it with `last`. Returns the bytes taken.
+  Result<size_t> cut(ByteView bytes, bool last);
+  Status put_chunk(ByteView chunk);
+  Status put_full_runs(bool all);
+
+  TransactionImpl& transaction_;
+  const ObjectId id_;
+  const ChunkerParams params_;
+  Bytes buffer_;
+  uint64_t size_ = 0;  // of what was cut, holes included
+  std::vector<Extent> extents_;
+  bool in_entries_ = false;  // runs went to EXTENT entries
+  bool finished_ = false;
+  uint64_t first_block_bytes_ = 0;
+  ContentHasher hasher_;
+};
+
+}  // namespace ramet::engine

@@ -1,0 +1,45 @@
+// The two superblock files of a store directory. Not thread-safe.
+#pragma once
+
+#include <array>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "format/superblock.h"
+#include "io/env.h"
+
+namespace ramet::engine {
+
+class SuperblockStore {
+ public:
+  SuperblockStore(std::shared_ptr<io::Env> env, std::string directory)
+      : env_(std::move(env)), directory_(std::move(directory)) {}
+
+  // Makes both files for a new store, synced, the directory too.
+  Status create(Superblock first);
+  // Reads both. kFailedPrecondition: no superblock file here. kCorruption: neither is valid.
+  // `newest` first, then the other if it is valid (a fallback when the newest's checkpoint
+  // cannot be read).
+  Result<std::array<std::optional<Superblock>, 2>> load();
+  // The newest one's checkpoint cannot be read: go on from the other; write() will replace the
+  // bad one first. Requires: other().
+  void fall_back();
+  // Writes over the older of the two, with the next generation, synced. The other stays as it is.
+  Status write(Superblock superblock);
+
+  const Superblock& newest() const { return newest_; }
+  // The one that write() would replace last: recovery may have to start from it.
+  const std::optional<Superblock>& other() const { return other_; }
+
+ private:
+  std::string path_of(size_t slot) const;
+
+  std::shared_ptr<io::Env> env_;
+  std::string directory_;
+  size_t newest_slot_ = 0;
+  Superblock newest_;
+  std::optional<Superblock> other_;
+};
+
+}  // namespace ramet::engine

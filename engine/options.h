@@ -1,0 +1,40 @@
+// How a store is created and opened. All sizes are bytes.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+namespace ramet::io {
+class Env;
+}
+
+namespace ramet {
+
+struct StoreOptions {
+  // Null: io::default_env(). Tests pass io::SimEnv.
+  std::shared_ptr<io::Env> env;
+  // Opens without writing a byte; any number of read-only openers, and no writer beside them.
+  bool read_only = false;
+  // Runs checkpoints and idle work on a thread of the store's own. Off: they run inside the call
+  // that makes them due, so that one seed gives one history (simulation).
+  bool background = true;
+
+  uint64_t node_cache_bytes = 64ull << 20;    // verified tree nodes, shared by all containers
+  uint64_t index_bytes = 64ull << 20;         // dedupe index: newest entries, filters, windows
+  uint64_t dirty_bytes_max = 64ull << 20;     // dirty nodes in memory before a checkpoint
+  uint64_t replay_bytes_max = 256ull << 20;   // log and data behind a checkpoint before the next
+  uint64_t transaction_bytes_max = 16ull << 20;  // a bigger transaction spills its nodes to disk
+  uint64_t commit_segment_bytes = 64ull << 20;
+  uint64_t node_segment_bytes = 256ull << 20;
+  uint64_t data_segment_bytes = 256ull << 20;
+  uint64_t map_segment_bytes = 16ull << 20;
+  uint64_t ballast_bytes = 16ull << 20;       // given up when the disk is full, for drops
+  uint64_t inline_block_bytes = 64ull << 10;  // a commit with no more new content than this
+                                              // keeps it in the commit stream: one sync
+  uint32_t chunk_average = 16u << 10;         // content-defined chunking; a power of two
+  uint32_t node_bytes = 8u << 10;
+  uint32_t open_segments_max = 256;           // file handles kept for reading
+};
+
+}  // namespace ramet

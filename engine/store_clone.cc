@@ -1,0 +1,90 @@
+// Cloning: one operation for every face (DESIGN 10).
+#include <fmt/format.h>
+
+#include "engine/container/catalog.h"
+#include "engine/container/partial_clone.h"
+#include "engine/container/transaction_impl.h"
+#include "engine/store_impl.h"
+#include "format/keys.h"
+
+namespace ramet::engine {
+namespace {
+
+Status check_spec(const CloneSpec& spec) {
+  const bool whole = spec.paths.empty();
+  const bool new_container = !spec.new_container.empty();
+  if (new_container == !spec.target.is_null()) {
+    return Error(ErrorCode::kInvalidArgument,
+                 "a clone needs either the name of a new container or an existing target");
+  }
+  if (new_container && !whole) {
+    return Error(ErrorCode::kInvalidArgument,
+                 "selected folders and objects are cloned into an existing container");
+  }
+  if (!spec.target_name.empty() && spec.paths.size() != 1) {
+    return Error(ErrorCode::kInvalidArgument,
+                 "a new name for the clone needs exactly one selected path");
+  }
+  if (new_container && spec.identity == CloneIdentity::kFresh) {
+    return Error(ErrorCode::kUnsupported,
+                 "whole containers are cloned with the ids of their objects");
+  }
+  return ok();
+}
+
+}  // namespace
+
+Result<CloneResult> StoreImpl::clone(const CloneSpec& spec) {
+  RAMET_TRY(check_spec(spec));
+  if (spec.new_container.empty()) return clone_part(*this, spec);
+  return clone_whole(spec);
+}
+
+// The new container's catalog entry shares the source's root, as it is at this place in the log:
+// one commit of a few hundred bytes, whatever the source holds [INV-5].
+Result<CloneResult> StoreImpl::clone_whole(const CloneSpec& spec) {
+  RAMET_TRY(check_label(spec.new_container, "a container's name"));
+  CloneResult result;
+  result.container = new_id<ContainerId>();
+  ContainerRecord record;
+  record.name = spec.new_container;
+  record.created = env_->now();
+  record.note = spec.note;
+  CommitRequest request;
+  request.prepare = [&](const HeadState& head, CommitRequest& commit) -> Status {
+    commit.trees.clear();
+    RAMET_ASSIGN(const ContainerEntry source,
+                 find_container(context_, head.catalog, spec.source));
+    RAMET_ASSIGN(const bool used,
+                 get(context_, head.catalog, container_name_key(record.name), nullptr));
+    if (used) {
+      return Error(ErrorCode::kAlreadyExists,
+                   fmt::format("there is a container '{}' already", record.name));
+    }
+    LineageInfo lineage{spec.source, source.record.name, spec.snapshot, head.sequence};
+    Root root = source.root;
+    Bytes shared = container_key(spec.source);
+    if (!spec.snapshot.empty()) {
+      RAMET_ASSIGN(const SnapshotEntry snapshot,
+                   find_snapshot(context_, head.catalog, source, spec.snapshot));
+      root = snapshot.root;
+      lineage.sequence = snapshot.record.sequence;
+      shared = snapshot_key(spec.source, spec.snapshot);
+    }
+    record.lineage = lineage;
+    result.objects_created = root.summary[SummaryColumn::kObjects];
+    result.folders_created = root.summary[SummaryColumn::kFolders];
+    result.bytes_shared = root.summary[SummaryColumn::kContentBytes];
+    commit.trees.emplace_back();
+    auto& operations = commit.trees.back().operations;
+    operations.push_back(Operation::put_rooted(container_key(result.container),
+                                               encode_container(record), std::move(shared)));
+    operations.push_back(
+        Operation::put(container_name_key(record.name), Bytes(result.container.view())));
+    return ok();
+  };
+  RAMET_ASSIGN(result.sequence, commit(request, false));
+  return result;
+}
+
+}  // namespace ramet::engine

@@ -1,0 +1,235 @@
+// Containers and snapshots: each change is one commit.
+#include "engine/store_impl.h"
+
+#include <fmt/format.h>
+
+#include "engine/container/catalog.h"
+#include "engine/container/transaction_impl.h"
+#include "engine/container/view_impl.h"
+#include "format/keys.h"
+
+namespace ramet::engine {
+namespace {
+
+Error taken(const std::string& name) {
+  return Error(ErrorCode::kAlreadyExists, fmt::format("there is a container '{}' already", name));
+}
+
+// Fails if the name is taken in this state.
+Status check_free(TreeContext& context, const HeadState& head, const std::string& name) {
+  RAMET_ASSIGN(const bool found, get(context, head.catalog, container_name_key(name), nullptr));
+  return found ? Status(taken(name)) : ok();
+}
+
+TreeOperations& catalog_operations(CommitRequest& request) {
+  request.trees.clear();
+  request.trees.emplace_back();
+  return request.trees.back();
+}
+
+// Moves a root to the drop queue; `n` keeps the keys of one commit apart.
+void append_drop(TreeOperations& operations, const HeadState& head, uint32_t n, Bytes key,
+                 const DropRecord& record) {
+  const uint64_t sequence = ((head.sequence + 1) << 24) | n;
+  operations.operations.push_back(
+      Operation::put_rooted(drop_key(sequence), encode_drop(record), key));
+  operations.operations.push_back(Operation::erase(std::move(key)));
+}
+
+}  // namespace
+
+Result<Sequence> StoreImpl::commit(CommitRequest& request, bool frees_space) {
+  if (options_.read_only) {
+    return Error(ErrorCode::kFailedPrecondition, "the store was opened read-only");
+  }
+  if (checkpoint_due()) {
+    // In the background writers go on until the dirty nodes are twice what they should be.
+    const bool far = context_.dirty_bytes.load() >
+                     2 * static_cast<int64_t>(options_.dirty_bytes_max);
+    if (!options_.background || far) {
+      Status status = checkpoint();
+      if (!status.ok() && !frees_space) return std::move(status).error();
+    } else {
+      wake_maintenance();
+    }
+  }
+  auto done = queue_->commit(request);
+  if (!done.ok() && done.error().code() == ErrorCode::kOutOfSpace && frees_space &&
+      request.prepare && ballast_->release()) {
+    done = queue_->commit(request);
+  }
+  return done;
+}
+
+Result<ContainerInfo> StoreImpl::create_container(const std::string& name,
+                                                  const std::string& note) {
+  RAMET_TRY(check_label(name, "a container's name"));
+  const auto id = new_id<ContainerId>();
+  ContainerRecord record;
+  record.name = name;
+  record.created = env_->now();
+  record.note = note;
+  CommitRequest request;
+  request.prepare = [&](const HeadState& head, CommitRequest& commit) -> Status {
+    RAMET_TRY(check_free(context_, head, name));
+    auto& operations = catalog_operations(commit).operations;
+    operations.push_back(Operation::put_rooted(container_key(id), encode_container(record), {}));
+    operations.push_back(Operation::put(container_name_key(name), Bytes(id.view())));
+    return ok();
+  };
+  RAMET_TRY(commit(request, false));
+  return container(id);
+}
+
+Result<ContainerInfo> StoreImpl::container(const std::string& name) {
+  const HeadState head = visible();
+  RAMET_ASSIGN(const ContainerId id, find_container_id(context_, head.catalog, name));
+  RAMET_ASSIGN(const ContainerEntry entry, find_container(context_, head.catalog, id));
+  return info_of(entry);
+}
+
+Result<ContainerInfo> StoreImpl::container(ContainerId id) {
+  RAMET_ASSIGN(const ContainerEntry entry, find_container(context_, visible().catalog, id));
+  return info_of(entry);
+}
+
+Status StoreImpl::containers(std::string_view after,
+                             const std::function<bool(const ContainerInfo&)>& visit) {
+  const HeadState head = visible();
+  return each_container(context_, head.catalog, after,
+                        [&](const std::string&, ContainerId id) -> Result<bool> {
+                          RAMET_ASSIGN(const ContainerEntry entry,
+                                       find_container(context_, head.catalog, id));
+                          return visit(info_of(entry));
+                        });
+}
+
+Status StoreImpl::rename_container(ContainerId id, const std::string& name) {
+  RAMET_TRY(check_label(name, "a container's name"));
+  CommitRequest request;
+  request.prepare = [&](const HeadState& head, CommitRequest& commit) -> Status {
+    commit.trees.clear();
+    RAMET_ASSIGN(ContainerEntry entry, find_container(context_, head.catalog, id));
+    if (entry.record.name == name) return ok();
+    RAMET_TRY(check_free(context_, head, name));
+    auto& operations = catalog_operations(commit).operations;
+    operations.push_back(Operation::erase(container_name_key(entry.record.name)));
+    operations.push_back(Operation::put(container_name_key(name), Bytes(id.view())));
+    entry.record.name = name;
+    operations.push_back(Operation::put_rooted(container_key(id), encode_container(entry.record),
+                                               container_key(id)));
+    return ok();
+  };
+  RAMET_TRY(commit(request, false));
+  return ok();
+}
+
+Status StoreImpl::drop_container(ContainerId id) {
+  CommitRequest request;
+  request.prepare = [&](const HeadState& head, CommitRequest& commit) -> Status {
+    commit.trees.clear();
+    RAMET_ASSIGN(const ContainerEntry entry, find_container(context_, head.catalog, id));
+    TreeOperations& catalog = catalog_operations(commit);
+    DropRecord record;
+    record.container = id;
+    record.container_name = entry.record.name;
+    record.dropped = env_->now();
+    record.record = entry.bytes;
+    append_drop(catalog, head, 0, container_key(id), record);
+    catalog.operations.push_back(Operation::erase(container_name_key(entry.record.name)));
+    uint32_t n = 0;
+    return each_snapshot(context_, head.catalog, id, [&](const SnapshotEntry& snapshot) -> Status {
+      record.snapshot = snapshot.name;
+      record.record = snapshot.bytes;
+      append_drop(catalog, head, ++n, snapshot_key(id, snapshot.name), record);
+      return ok();
+    });
+  };
+  RAMET_TRY(commit(request, true));
+  return ok();
+}
+
+Result<SnapshotInfo> StoreImpl::create_snapshot(ContainerId container, const std::string& name,
+                                                const std::string& note) {
+  RAMET_TRY(check_label(name, "a snapshot's name"));
+  SnapshotRecord record;
+  record.created = env_->now();
+  record.note = note;
+  CommitRequest request;
+  request.prepare = [&](const HeadState& head, CommitRequest& commit) -> Status {
+    commit.trees.clear();
+    RAMET_ASSIGN(const ContainerEntry entry, find_container(context_, head.catalog, container));
+    const Bytes key = snapshot_key(container, name);
+    RAMET_ASSIGN(const bool found, get(context_, head.catalog, key, nullptr));
+    if (found) {
+      return Error(ErrorCode::kAlreadyExists, fmt::format("container '{}' has a snapshot '{}'",
+                                                          entry.record.name, name));
+    }
+    record.sequence = head.sequence;
+    catalog_operations(commit).operations.push_back(
+        Operation::put_rooted(key, encode_snapshot(record), container_key(container)));
+    return ok();
+  };
+  RAMET_TRY(commit(request, false));
+  const HeadState head = visible();
+  RAMET_ASSIGN(const ContainerEntry entry, find_container(context_, head.catalog, container));
+  RAMET_ASSIGN(const SnapshotEntry made, find_snapshot(context_, head.catalog, entry, name));
+  return info_of(made);
+}
+
+Status StoreImpl::snapshots(ContainerId container,
+                            const std::function<bool(const SnapshotInfo&)>& visit) {
+  const HeadState head = visible();
+  RAMET_TRY(find_container(context_, head.catalog, container));
+  bool more = true;
+  return each_snapshot(context_, head.catalog, container, [&](const SnapshotEntry& entry) {
+    if (more) more = visit(info_of(entry));
+    return ok();
+  });
+}
+
+Status StoreImpl::drop_snapshot(ContainerId container, const std::string& name) {
+  CommitRequest request;
+  request.prepare = [&](const HeadState& head, CommitRequest& commit) -> Status {
+    commit.trees.clear();
+    RAMET_ASSIGN(const ContainerEntry entry, find_container(context_, head.catalog, container));
+    RAMET_ASSIGN(const SnapshotEntry snapshot,
+                 find_snapshot(context_, head.catalog, entry, name));
+    DropRecord record;
+    record.container = container;
+    record.container_name = entry.record.name;
+    record.snapshot = name;
+    record.dropped = env_->now();
+    record.record = snapshot.bytes;
+    append_drop(catalog_operations(commit), head, 0, snapshot_key(container, name), record);
+    return ok();
+  };
+  RAMET_TRY(commit(request, true));
+  return ok();
+}
+
+Result<std::shared_ptr<const View>> StoreImpl::view(ContainerId container,
+                                                    const std::string& snapshot) {
+  const HeadState head = visible();
+  RAMET_ASSIGN(const ContainerEntry entry, find_container(context_, head.catalog, container));
+  if (snapshot.empty()) {
+    return std::shared_ptr<const View>(
+        std::make_shared<ViewImpl>(*this, container, entry.root, head.sequence));
+  }
+  RAMET_ASSIGN(const SnapshotEntry found,
+               find_snapshot(context_, head.catalog, entry, snapshot));
+  return std::shared_ptr<const View>(
+      std::make_shared<ViewImpl>(*this, container, found.root, found.record.sequence));
+}
+
+Result<std::unique_ptr<Transaction>> StoreImpl::begin(ContainerId container) {
+  if (options_.read_only) {
+    return Error(ErrorCode::kFailedPrecondition, "the store was opened read-only");
+  }
+  const HeadState head = visible();
+  RAMET_ASSIGN(const ContainerEntry entry, find_container(context_, head.catalog, container));
+  return std::unique_ptr<Transaction>(
+      std::make_unique<TransactionImpl>(*this, container, entry.root, head.sequence));
+}
+
+}  // namespace ramet::engine

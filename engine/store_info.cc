@@ -1,0 +1,83 @@
+// What `ramet info` shows.
+#include "engine/container/catalog.h"
+#include "engine/store_impl.h"
+#include "engine/tree/cursor.h"
+#include "format/keys.h"
+
+namespace ramet::engine {
+namespace {
+
+// Entries of one space of the catalog, by walking them.
+Result<uint64_t> count_space(TreeContext& context, const Root& catalog, CatalogSpace space) {
+  const KeyRange range = space_range(space);
+  Cursor cursor(context, catalog);
+  RAMET_TRY(cursor.seek(range.from));
+  uint64_t entries = 0;
+  while (cursor.valid() && range.contains(cursor.key())) {
+    ++entries;
+    RAMET_TRY(cursor.next());
+  }
+  return entries;
+}
+
+}  // namespace
+
+Status StoreImpl::count_segments(StoreInfo& info) {
+  std::map<SegmentNo, std::pair<uint32_t, Stream>> segments;
+  RAMET_TRY(map_->each([&](SegmentNo number, const SegmentValue& value) {
+    segments[number] = {value.generation, static_cast<Stream>(value.stream)};
+    return true;
+  }));
+  for (const auto& segment : blocks_->own_segments()) {
+    segments[segment->number()] = {segment->identity().generation, segment->identity().stream};
+  }
+  for (const auto& [number, known] : segments) {
+    auto file = env_->open(blocks_->path_of(number, known.first), io::OpenMode::kRead);
+    if (!file.ok()) continue;  // removed since, or damage that fsck reports
+    RAMET_ASSIGN(const uint64_t bytes, (*file)->allocated_bytes());
+    ++info.segments;
+    info.segment_bytes += bytes;
+    switch (known.second) {
+      case Stream::kCommit: info.commit_bytes += bytes; break;
+      case Stream::kNode: info.node_bytes += bytes; break;
+      case Stream::kData: info.data_bytes += bytes; break;
+      case Stream::kMap: info.map_bytes += bytes; break;
+    }
+  }
+  return ok();
+}
+
+Result<StoreInfo> StoreImpl::info() {
+  const HeadState head = visible();
+  StoreInfo info;
+  info.id = superblocks_->newest().store_id;
+  info.epoch = superblocks_->newest().epoch;
+  info.sequence = head.sequence;
+  info.checkpoint_sequence = checkpoint_sequence_;
+  info.io = std::string(env_->name());
+  info.read_only = options_.read_only;
+  if (options_.read_only) info.read_only_reason = "opened read-only";
+  if (damage_) info.read_only_reason = damage_->message();
+  if (const auto failure = queue_->failure()) {
+    info.read_only = true;
+    info.read_only_reason = failure->message();
+  }
+  RAMET_ASSIGN(info.containers, count_space(context_, head.catalog, CatalogSpace::kContainer));
+  RAMET_ASSIGN(info.snapshots, count_space(context_, head.catalog, CatalogSpace::kSnapshot));
+  RAMET_ASSIGN(info.dropped, count_space(context_, head.catalog, CatalogSpace::kDrop));
+  info.logical_bytes = head.catalog.summary[SummaryColumn::kContentBytes];
+  info.objects = head.catalog.summary[SummaryColumn::kObjects];
+  RAMET_TRY(count_segments(info));
+  info.index_bytes = index_->stats().file_bytes;
+  info.ballast_bytes = ballast_->held_bytes();
+  const auto space = env_->space(path_);
+  if (space.ok()) info.disk_available = space->available_bytes;
+  info.dirty_bytes = static_cast<uint64_t>(std::max<int64_t>(0, context_.dirty_bytes.load()));
+  info.node_cache_bytes = cache_->stats().bytes;
+  info.replayed_commits = replayed_commits_;
+  info.open_nanoseconds = open_nanoseconds_;
+  info.log_bytes_since_checkpoint = log_->bytes_written() - log_bytes_at_checkpoint_;
+  return info;
+}
+
+}  // namespace ramet::engine

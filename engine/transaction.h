@@ -1,0 +1,91 @@
+// Transaction: collects changes to one container and becomes one commit: all of it or nothing.
+// Sees its own changes on top of the state it began from. Not thread-safe. Destroying it
+// uncommitted drops it (content blocks that were already written become garbage).
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <span>
+#include <string>
+
+#include "engine/object.h"
+#include "engine/view.h"
+#include "format/result.h"
+
+namespace ramet {
+
+// The content of one object while it is written, from offset 0 to the end. Memory is bounded
+// whatever the size. Must be finished or destroyed before its transaction commits.
+class ContentWriter {
+ public:
+  virtual ~ContentWriter() = default;
+  virtual Status append(ByteView bytes) = 0;
+  virtual Status hole(uint64_t length) = 0;  // reads as zeros, takes no space
+  virtual uint64_t size() const = 0;
+};
+
+// Counts of what a transaction's content did to the store.
+struct IngestStats {
+  uint64_t content_bytes = 0;   // appended, holes left out
+  uint64_t blocks = 0;          // chunks cut
+  uint64_t new_blocks = 0;      // of these, stored because the store did not hold them
+  uint64_t new_block_bytes = 0;
+};
+
+class Transaction {
+ public:
+  virtual ~Transaction() = default;
+
+  // The state with this transaction's changes so far. Valid until the next change or commit.
+  virtual Result<Entry> lookup(std::string_view path) const = 0;
+  virtual Result<Entry> lookup(FolderId folder, std::string_view name) const = 0;
+  virtual Result<ObjectInfo> object(ObjectId id) const = 0;
+  virtual Result<FolderInfo> folder(FolderId id) const = 0;
+  virtual Status list(FolderId folder, std::string_view after,
+                      const std::function<bool(const Entry&)>& visit) const = 0;
+
+  // Names are 1 to 255 bytes, any but '/' and NUL, not "." or ".." (kInvalidArgument).
+  // kAlreadyExists if the name is taken, kNotFound if the parent is missing.
+  virtual Result<FolderId> create_folder(FolderId parent, std::string_view name,
+                                         const Attributes& attributes) = 0;
+  // Creates the missing folders of a path; returns the last one. kAlreadyExists if a part of it
+  // is not a folder.
+  virtual Result<FolderId> create_folders(std::string_view path) = 0;
+
+  // Begins content for a new object or a new version of one; hand the writer to put_object().
+  virtual Result<std::unique_ptr<ContentWriter>> write_content() = 0;
+  // Makes `name` in `folder` lead to an object with this content (null: empty): a new object,
+  // or, if the name leads to an object that is not a folder, that object with its content and
+  // attributes replaced (same id, all its names see it). kAlreadyExists if the name is a folder.
+  virtual Result<ObjectId> put_object(FolderId folder, std::string_view name,
+                                      const Attributes& attributes,
+                                      std::unique_ptr<ContentWriter> content) = 0;
+  // The same for a symbolic link (any target of 1 to 4095 bytes).
+  virtual Result<ObjectId> put_symlink(FolderId folder, std::string_view name,
+                                       std::string_view target, const Attributes& attributes) = 0;
+  // One more name for an object (a hard link). kAlreadyExists if taken.
+  virtual Status link(ObjectId object, FolderId folder, std::string_view name) = 0;
+
+  virtual Status set_attributes(ObjectId object, const Attributes& attributes) = 0;
+  virtual Status set_attributes(FolderId folder, const Attributes& attributes) = 0;
+
+  // Removes one name; the object goes with its last name. A folder must be empty
+  // (kFailedPrecondition).
+  virtual Status remove(FolderId folder, std::string_view name) = 0;
+  // Removes a folder with everything below it, or one name of an object.
+  virtual Status remove_tree(FolderId folder, std::string_view name) = 0;
+  // Moves a name; replaces an existing object (not a folder) at the target when `replace`.
+  // kInvalidArgument when a folder would be moved below itself.
+  virtual Status rename(FolderId from_folder, std::string_view from_name, FolderId to_folder,
+                        std::string_view to_name, bool replace = false) = 0;
+
+  virtual IngestStats ingest_stats() const = 0;
+
+  // Returns the commit's number once every byte that it needs is durable [INV-1]. Fails with
+  // kBusy (the container was changed in the same places meanwhile: begin again), kOutOfSpace
+  // (nothing happened, the store stays usable) or kIoError (the store turns read-only when a
+  // sync failed). Without changes: the number of the last commit, nothing is written.
+  virtual Result<Sequence> commit() = 0;
+};
+
+}  // namespace ramet

@@ -1,0 +1,297 @@
+// Keys of the three kinds of trees (docs/format.md#keys). This header alone builds and reads
+// them: their memcmp order is the order of their fields, first to last (fields written with ~
+// descending). All functions are pure and thread-safe.
+//
+// Every decode_*_key() refuses (kCorruption) what its builder can't have given: another prefix, a
+// wrong length, a bad escape. Names and other variable parts may be any bytes, also empty.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+
+#include "format/bytes.h"
+#include "format/hash.h"
+#include "format/block_ref.h"
+#include "format/ids.h"
+#include "format/result.h"
+
+namespace ramet {
+
+// First bytes of the keys; on disk, never changed. Unknown ones are kept untouched. The three
+// kinds of trees share no prefix, so that a leaf tells by its keys which kind it belongs to.
+enum class ContainerSpace : uint8_t {
+  kObject = 0x01,
+  kId = 0x02,
+  kAlias = 0x03,
+  kExtent = 0x04,
+  kDirent = 0x05,
+  kFolder = 0x06,
+  kVersion = 0x07,
+  kHistoryExtent = 0x08,
+  kAccess = 0x09,
+  kLinkedBy = 0x0A,
+  kAudit = 0x0B,
+  kField = 0x0C,
+  kExpiry = 0x0D,
+  kOrphan = 0x0E,
+  kChange = 0x0F,
+};
+enum class CatalogSpace : uint8_t {
+  kContainer = 0x81,
+  kContainerName = 0x82,
+  kSnapshot = 0x83,
+  kDrop = 0x84,
+  kTypeName = 0x85,
+  kType = 0x86,
+  kPrincipal = 0x87,
+  kToken = 0x88,
+  kNamedRoot = 0x89,
+  kSetting = 0x8A,
+};
+enum class MapSpace : uint8_t {
+  kSegment = 0xC1,
+  kSlots = 0xC2,
+  kCount = 0xC3,
+  kUncounted = 0xC4,
+  kCondemned = 0xC5,
+};
+
+// Keys k with from <= k < to. An empty `to` is the end of the tree.
+struct KeyRange {
+  Bytes from;
+  Bytes to;
+  bool contains(ByteView key) const { return key >= from && (to.empty() || key < to); }
+  friend bool operator==(const KeyRange&, const KeyRange&) = default;
+};
+
+// The first key behind all that begin with `prefix`; empty when there is none (the end).
+Bytes prefix_end(Bytes prefix);
+KeyRange prefix_range(Bytes prefix);
+// The first key behind `key` itself.
+Bytes key_after(ByteView key);
+
+// All keys of one space.
+KeyRange space_range(ContainerSpace space);
+KeyRange space_range(CatalogSpace space);
+KeyRange space_range(MapSpace space);
+// The space of a key; nullopt for an empty key and for prefixes this version does not know.
+std::optional<ContainerSpace> container_space_of(ByteView key);
+std::optional<CatalogSpace> catalog_space_of(ByteView key);
+std::optional<MapSpace> map_space_of(ByteView key);
+
+// Variable parts inside keys: 00 becomes 00 FF, the end is 00 01; so a part sorts before every
+// longer one that begins with it.
+void append_escaped(Bytes& out, ByteView part);
+// Takes one part with its end off the front of `*in`. kCorruption (and `*in` as it was): no end,
+// or 00 before anything but FF and 01.
+Result<Bytes> take_escaped(ByteView* in);
+
+// --- container tree: objects ---------------------------------------------------------------------
+
+struct ObjectKey {
+  uint32_t type = 0;
+  ObjectId id;
+  friend bool operator==(const ObjectKey&, const ObjectKey&) = default;
+};
+Bytes object_key(uint32_t type, const ObjectId& id);
+Result<ObjectKey> decode_object_key(ByteView key);
+
+// ID(id): leads from an id to its type.
+Bytes id_entry_key(const ObjectId& id);
+Result<ObjectId> decode_id_entry_key(ByteView key);
+
+// ALIAS(outer): an id that a caller chose.
+Bytes alias_key(ByteView outer);
+Result<Bytes> decode_alias_key(ByteView key);
+
+// A run of extents of content number `content` (0: the object's own) that ends at `end`.
+struct ExtentKey {
+  uint32_t type = 0;
+  ObjectId id;
+  uint8_t content = 0;
+  uint64_t end = 0;
+  friend bool operator==(const ExtentKey&, const ExtentKey&) = default;
+};
+Bytes extent_key(uint32_t type, const ObjectId& id, uint8_t content, uint64_t end);
+Result<ExtentKey> decode_extent_key(ByteView key);
+// Where to seek for the run that covers `offset`, or the first one behind it: runs are found by
+// their end. Requires: offset < 2^64 - 1.
+Bytes extent_seek_key(uint32_t type, const ObjectId& id, uint8_t content, uint64_t offset);
+
+// Version `n` of an object; the newest comes first.
+struct VersionKey {
+  uint32_t type = 0;
+  ObjectId id;
+  uint64_t n = 0;
+  friend bool operator==(const VersionKey&, const VersionKey&) = default;
+};
+Bytes version_key(uint32_t type, const ObjectId& id, uint64_t n);
+Result<VersionKey> decode_version_key(ByteView key);
+
+struct HistoryExtentKey {
+  uint32_t type = 0;
+  ObjectId id;
+  uint64_t n = 0;
+  uint8_t content = 0;
+  uint64_t end = 0;
+  friend bool operator==(const HistoryExtentKey&, const HistoryExtentKey&) = default;
+};
+Bytes history_extent_key(uint32_t type, const ObjectId& id, uint64_t n, uint8_t content,
+                         uint64_t end);
+Result<HistoryExtentKey> decode_history_extent_key(ByteView key);
+
+struct AccessKey {
+  uint32_t type = 0;
+  ObjectId id;
+  friend bool operator==(const AccessKey&, const AccessKey&) = default;
+};
+Bytes access_key(uint32_t type, const ObjectId& id);
+Result<AccessKey> decode_access_key(ByteView key);
+
+// --- container tree: names -----------------------------------------------------------------------
+
+// A name in a folder. The name of a folder ends in '/', and `id` is then the FolderId's bytes.
+struct DirentKey {
+  FolderId folder;
+  Bytes name;
+  IdBytes id{};
+  ObjectId object() const { return ObjectId{id}; }
+  FolderId subfolder() const { return FolderId{id}; }
+  friend bool operator==(const DirentKey&, const DirentKey&) = default;
+};
+Bytes dirent_key(const FolderId& folder, ByteView name, const ObjectId& id);
+Bytes dirent_key(const FolderId& folder, ByteView name, const FolderId& id);
+Result<DirentKey> decode_dirent_key(ByteView key);
+
+Bytes folder_key(const FolderId& folder);
+Result<FolderId> decode_folder_key(ByteView key);
+
+// `target` has a name or link called `name` in `source` (a folder's or an object's id).
+struct LinkedByKey {
+  ObjectId target;
+  IdBytes source{};
+  Bytes name;
+  friend bool operator==(const LinkedByKey&, const LinkedByKey&) = default;
+};
+Bytes linked_by_key(const ObjectId& target, const ObjectId& source, ByteView name);
+Bytes linked_by_key(const ObjectId& target, const FolderId& source, ByteView name);
+Result<LinkedByKey> decode_linked_by_key(ByteView key);
+
+// --- container tree: the rest --------------------------------------------------------------------
+
+Bytes audit_key(uint64_t sequence);
+Result<uint64_t> decode_audit_key(ByteView key);
+
+// Secondary index. `value` is in an encoding whose memcmp order is the wanted one.
+struct FieldKey {
+  uint32_t type = 0;
+  Bytes field;
+  Bytes value;
+  ObjectId id;
+  friend bool operator==(const FieldKey&, const FieldKey&) = default;
+};
+Bytes field_key(uint32_t type, ByteView field, ByteView value, const ObjectId& id);
+Result<FieldKey> decode_field_key(ByteView key);
+
+// `time`: nanoseconds since 1970.
+struct ExpiryKey {
+  uint64_t time = 0;
+  ObjectId id;
+  friend bool operator==(const ExpiryKey&, const ExpiryKey&) = default;
+};
+Bytes expiry_key(uint64_t time, const ObjectId& id);
+Result<ExpiryKey> decode_expiry_key(ByteView key);
+
+Bytes orphan_key(const ObjectId& id);
+Result<ObjectId> decode_orphan_key(ByteView key);
+
+Bytes change_key(uint64_t sequence);
+Result<uint64_t> decode_change_key(ByteView key);
+
+// --- container tree: ranges ----------------------------------------------------------------------
+
+// All keys of one type in a space that is ordered by type. Requires: kObject, kExtent, kVersion,
+// kHistoryExtent, kAccess or kField.
+KeyRange type_range(ContainerSpace space, uint32_t type);
+// All keys of one object in such a space. Requires: one of these but kField.
+KeyRange object_range(ContainerSpace space, uint32_t type, const ObjectId& id);
+// All extents of one content of an object.
+KeyRange extent_range(uint32_t type, const ObjectId& id, uint8_t content);
+// All extents of one version of an object.
+KeyRange history_extent_range(uint32_t type, const ObjectId& id, uint64_t n);
+// All names of a folder.
+KeyRange folder_range(const FolderId& folder);
+// All entries of one name (there may be several where the policy lets names repeat).
+KeyRange dirent_range(const FolderId& folder, ByteView name);
+// All names that begin with `name_prefix`.
+KeyRange dirent_prefix_range(const FolderId& folder, ByteView name_prefix);
+// All that lead to an object; all that do from one folder or object.
+KeyRange linked_by_range(const ObjectId& target);
+KeyRange linked_by_range(const ObjectId& target, const IdBytes& source);
+// All entries of one field; all with one value in it.
+KeyRange field_range(uint32_t type, ByteView field);
+KeyRange field_range(uint32_t type, ByteView field, ByteView value);
+
+// --- catalog -------------------------------------------------------------------------------------
+
+Bytes container_key(const ContainerId& id);
+Result<ContainerId> decode_container_key(ByteView key);
+Bytes container_name_key(ByteView name);
+Result<Bytes> decode_container_name_key(ByteView key);
+
+struct SnapshotKey {
+  ContainerId container;
+  Bytes name;
+  friend bool operator==(const SnapshotKey&, const SnapshotKey&) = default;
+};
+Bytes snapshot_key(const ContainerId& container, ByteView name);
+Result<SnapshotKey> decode_snapshot_key(ByteView key);
+// All snapshots of a container.
+KeyRange snapshot_range(const ContainerId& container);
+
+Bytes drop_key(uint64_t sequence);
+Result<uint64_t> decode_drop_key(ByteView key);
+Bytes type_name_key(ByteView name);
+Result<Bytes> decode_type_name_key(ByteView key);
+Bytes type_key(uint32_t type);
+Result<uint32_t> decode_type_key(ByteView key);
+Bytes principal_key(const PrincipalId& id);
+Result<PrincipalId> decode_principal_key(ByteView key);
+Bytes token_key(const ContentHash& hash);
+Result<ContentHash> decode_token_key(ByteView key);
+Bytes named_root_key(ByteView name);
+Result<Bytes> decode_named_root_key(ByteView key);
+Bytes setting_key(ByteView name);
+Result<Bytes> decode_setting_key(ByteView key);
+
+// --- map -----------------------------------------------------------------------------------------
+
+Bytes segment_key(SegmentNo segment);
+Result<SegmentNo> decode_segment_key(ByteView key);
+
+// SLOTS, COUNT and CONDEMNED: one page of a segment's slots (kSlotsPerPage or kCountsPerPage).
+struct PageKey {
+  SegmentNo segment = 0;
+  uint32_t page = 0;
+  friend bool operator==(const PageKey&, const PageKey&) = default;
+};
+Bytes slots_key(SegmentNo segment, uint32_t page);
+Result<PageKey> decode_slots_key(ByteView key);
+Bytes count_key(SegmentNo segment, uint32_t page);
+Result<PageKey> decode_count_key(ByteView key);
+Bytes condemned_key(SegmentNo segment, uint32_t page);
+Result<PageKey> decode_condemned_key(ByteView key);
+
+// UNCOUNTED: a range of slots from `first` on.
+struct UncountedKey {
+  SegmentNo segment = 0;
+  Slot first = 0;
+  friend bool operator==(const UncountedKey&, const UncountedKey&) = default;
+};
+Bytes uncounted_key(SegmentNo segment, Slot first);
+Result<UncountedKey> decode_uncounted_key(ByteView key);
+
+// All keys of one segment in a space. Any MapSpace.
+KeyRange segment_range(MapSpace space, SegmentNo segment);
+
+}  // namespace ramet

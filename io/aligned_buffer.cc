@@ -1,0 +1,81 @@
+#include "io/aligned_buffer.h"
+
+#include <sys/mman.h>
+
+#include <utility>
+
+#include "format/check.h"
+
+namespace ramet::io {
+
+std::optional<AlignedBuffer> AlignedBuffer::allocate(size_t bytes) {
+  void* memory = ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (memory == MAP_FAILED) return std::nullopt;
+  // Huge pages make a transfer few segments instead of one a page. A wish: it may be refused.
+  ::madvise(memory, bytes, MADV_HUGEPAGE);
+  return AlignedBuffer(static_cast<char*>(memory), bytes);
+}
+
+AlignedBuffer::AlignedBuffer(AlignedBuffer&& other) noexcept
+    : data_(std::exchange(other.data_, nullptr)), size_(std::exchange(other.size_, 0)) {}
+
+AlignedBuffer& AlignedBuffer::operator=(AlignedBuffer&& other) noexcept {
+  std::swap(data_, other.data_);
+  std::swap(size_, other.size_);
+  return *this;
+}
+
+AlignedBuffer::~AlignedBuffer() {
+  if (data_ != nullptr) ::munmap(data_, size_);
+}
+
+AlignedBufferPool::AlignedBufferPool(unsigned count, size_t buffer_bytes)
+    : count_(count), buffer_bytes_(buffer_bytes) {
+  RAMET_CHECK(buffer_bytes % kBufferAlignment == 0, "buffers of a pool are whole pages");
+}
+
+bool AlignedBufferPool::ensure_memory() {
+  if (memory_) return true;
+  memory_ = AlignedBuffer::allocate(count_ * buffer_bytes_);
+  if (!memory_) return false;
+  for (unsigned i = count_; i > 0; --i) free_.push_back(i - 1);
+  return true;
+}
+
+bool AlignedBufferPool::prepare() {
+  const std::lock_guard lock(mutex_);
+  return ensure_memory();
+}
+
+std::optional<AlignedBufferPool::Lease> AlignedBufferPool::pop() {
+  const unsigned index = free_.back();
+  free_.pop_back();
+  return Lease(this, index);
+}
+
+std::optional<AlignedBufferPool::Lease> AlignedBufferPool::take() {
+  std::unique_lock lock(mutex_);
+  if (!ensure_memory()) return std::nullopt;
+  returned_.wait(lock, [this] { return !free_.empty(); });
+  return pop();
+}
+
+std::optional<AlignedBufferPool::Lease> AlignedBufferPool::try_take() {
+  const std::lock_guard lock(mutex_);
+  if (!ensure_memory() || free_.empty()) return std::nullopt;
+  return pop();
+}
+
+void AlignedBufferPool::give_back(unsigned index) {
+  {
+    const std::lock_guard lock(mutex_);
+    free_.push_back(index);
+  }
+  returned_.notify_one();
+}
+
+std::span<char> AlignedBufferPool::buffer(unsigned index) const {
+  return {memory_->data() + index * buffer_bytes_, buffer_bytes_};
+}
+
+}  // namespace ramet::io
