@@ -25,6 +25,14 @@ Status make_directory(io::Env& env, const std::string& path) {
   return made;
 }
 
+// The directory that holds `path`.
+std::string parent_of(std::string path) {
+  while (path.size() > 1 && path.back() == '/') path.pop_back();
+  const size_t slash = path.rfind('/');
+  if (slash == std::string::npos) return ".";
+  return slash == 0 ? "/" : path.substr(0, slash);
+}
+
 StoreOptions with_env(StoreOptions options) {
   if (options.env == nullptr) options.env = io::default_env();
   return options;
@@ -51,6 +59,7 @@ Status Store::create(const std::string& path, const StoreOptions& given) {
   RAMET_TRY(make_directory(env, path + "/segments"));
   RAMET_TRY(make_directory(env, path + "/index"));
   RAMET_TRY(env.sync_directory(path));
+  RAMET_TRY(env.sync_directory(parent_of(path)));
   Superblock first;
   env.random({reinterpret_cast<char*>(first.store_id.bytes.data()), 16});
   first.store_id.bytes[6] = static_cast<uint8_t>((first.store_id.bytes[6] & 0x0F) | 0x40);

@@ -1,0 +1,52 @@
+// Seeded operations that are done to a store and to the model alike, each step one commit (or a
+// checkpoint). The same seed gives the same steps, whatever happens to the store.
+#pragma once
+
+#include <cstdint>
+#include <random>
+#include <string>
+
+#include "tests/sim/model.h"
+
+namespace ramet::sim {
+
+class Workload {
+ public:
+  explicit Workload(uint64_t seed) : random_(seed) {}
+
+  // Does the next step to the model, and to the store if there is one. The status is the store's:
+  // after a failure the model is one step ahead.
+  Status step(Store* store);
+  const Model& model() const { return model_; }
+  // What the last step was, for messages.
+  const std::string& last() const { return last_; }
+
+ private:
+  uint64_t pick(uint64_t n) { return n == 0 ? 0 : random_() % n; }
+  const std::string& any_container();
+  std::string new_name(const char* prefix) { return prefix + std::to_string(next_++); }
+  std::string any_folder(const PathMap& paths);   // ends in '/'
+  std::string any_path(const PathMap& paths);     // empty if there is none
+  std::string content();
+
+  Status create(Store* store);
+  Status put(Store* store);
+  Status remove(Store* store);
+  Status make_folder(Store* store);
+  Status rename(Store* store);
+  Status snapshot(Store* store);
+  Status drop_snapshot(Store* store);
+  Status clone(Store* store);
+  Status clone_part(Store* store);
+  Status drop(Store* store);
+
+  std::mt19937_64 random_;
+  Model model_;
+  uint64_t next_ = 1;
+  std::string last_;
+};
+
+// Options that make everything happen early: small segments, early checkpoints, spills.
+StoreOptions tiny_options(std::shared_ptr<io::Env> env);
+
+}  // namespace ramet::sim
