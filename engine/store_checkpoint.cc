@@ -27,7 +27,7 @@ Status StoreImpl::checkpoint() {
   if (options_.read_only) return Error(ErrorCode::kFailedPrecondition, "the store is read-only");
   Status status = checkpoint_now(false);
   if (status.ok() || status.error().code() != ErrorCode::kOutOfSpace) return status;
-  if (!ballast_->release()) return status;
+  if (!give_up_reserve()) return status;
   return checkpoint_now(false);
 }
 
@@ -145,6 +145,25 @@ void StoreImpl::release_recorded() {
   }
 }
 
+bool StoreImpl::give_up_reserve() {
+  reserve_used_ = true;
+  blocks_->refuse_data(true);
+  return ballast_->release();
+}
+
+// What the ballast gave is for deleting: nothing else may take it before it is back.
+Status StoreImpl::check_reserve(bool frees_space) {
+  if (!reserve_used_ || frees_space) return ok();
+  ballast_->fill();
+  if (options_.ballast_bytes > 0 && ballast_->held_bytes() < options_.ballast_bytes) {
+    return Error(ErrorCode::kOutOfSpace,
+                 "the disk is full: only deleting works until there is room");
+  }
+  reserve_used_ = false;
+  blocks_->refuse_data(false);
+  return ok();
+}
+
 bool StoreImpl::checkpoint_due() {
   return context_.dirty_bytes.load() > static_cast<int64_t>(options_.dirty_bytes_max) ||
          log_->bytes_written() - log_bytes_at_checkpoint_ > options_.replay_bytes_max ||
@@ -197,7 +216,7 @@ Status StoreImpl::close() {
   Status status = ok();
   if (!options_.read_only && log_ != nullptr && log_->begun()) {
     status = checkpoint_now(true);
-    if (!status.ok() && status.error().code() == ErrorCode::kOutOfSpace && ballast_->release()) {
+    if (!status.ok() && status.error().code() == ErrorCode::kOutOfSpace && give_up_reserve()) {
       status = checkpoint_now(true);
     }
   }

@@ -42,6 +42,7 @@ Result<Sequence> StoreImpl::commit(CommitRequest& request, bool frees_space) {
   if (options_.read_only) {
     return Error(ErrorCode::kFailedPrecondition, "the store was opened read-only");
   }
+  RAMET_TRY(check_reserve(frees_space));
   if (checkpoint_due()) {
     // In the background writers go on until the dirty nodes are twice what they should be.
     const bool far = context_.dirty_bytes.load() >
@@ -55,7 +56,7 @@ Result<Sequence> StoreImpl::commit(CommitRequest& request, bool frees_space) {
   }
   auto done = queue_->commit(request);
   if (!done.ok() && done.error().code() == ErrorCode::kOutOfSpace && frees_space &&
-      request.prepare && ballast_->release()) {
+      request.prepare && give_up_reserve()) {
     done = queue_->commit(request);
   }
   return done;
@@ -226,6 +227,7 @@ Result<std::unique_ptr<Transaction>> StoreImpl::begin(ContainerId container) {
   if (options_.read_only) {
     return Error(ErrorCode::kFailedPrecondition, "the store was opened read-only");
   }
+  ignore_error(check_reserve(false), "a full disk shows when the transaction stores something");
   const HeadState head = visible();
   RAMET_ASSIGN(const ContainerEntry entry, find_container(context_, head.catalog, container));
   return std::unique_ptr<Transaction>(

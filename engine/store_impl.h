@@ -102,6 +102,8 @@ class StoreImpl : public Store {
   void maintain();  // body of the background thread
   void stop_maintenance();
   void wake_maintenance();
+  bool give_up_reserve();
+  Status check_reserve(bool frees_space);
 
   Result<CloneResult> clone_whole(const CloneSpec& spec);
 
@@ -147,6 +149,7 @@ class StoreImpl : public Store {
   std::condition_variable wake_;
   bool stop_ = false;          // guarded by maintenance_mu_
   std::atomic<bool> stopping_{false};
+  std::atomic<bool> reserve_used_{false};  // the ballast was given up and is not back yet
   std::atomic<bool> closed_{false};
 };
 

@@ -122,6 +122,7 @@ Status StoreImpl::open_locked() {
   config.directory = path_ + "/segments";
   config.store_id = newest.store_id;
   config.secret = newest.secret;
+  config.newest_epoch = newest.epoch;
   config.options = options_;
   blocks_ = std::make_unique<BlockStore>(std::move(config));
   cache_ = std::make_unique<NodeCache>(options_.node_cache_bytes);

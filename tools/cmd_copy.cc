@@ -29,6 +29,7 @@ Json report_json(const CopyReport& report, double seconds) {
     one["reason"] = to_utf8(problem.reason);
     json["problems"].push_back(std::move(one));
   }
+  json["problems_left_out"] = report.problems_left_out;
   return json;
 }
 
@@ -57,6 +58,10 @@ int report_problems(const Context& context, const CopyReport& report) {
   if (!context.json) {
     for (const CopyProblem& problem : report.problems) {
       report_problem(context, problem.path, problem.reason);
+    }
+    if (report.problems_left_out != 0) {
+      report_problem(context, "and so on",
+                     count_of(report.problems_left_out, "more problem", "more problems"));
     }
   }
   return kExitDifferences;

@@ -157,15 +157,6 @@ int report_usage(CommandLine& line, const CLI::ParseError& error) {
   return kExitUsage;
 }
 
-// Help and version come out of CLI11 as exceptions, too.
-int print_help(CommandLine& line, const CLI::ParseError& error) {
-  std::ostringstream out;
-  std::ostringstream err;
-  line.app.exit(error, out, err);
-  line.context.out.write(out.str());
-  return line.context.out.flush().ok() ? kExitOk : kExitIo;
-}
-
 // `ramet help clone` is `ramet clone --help`.
 void translate_help(std::vector<std::string>& arguments) {
   if (arguments.empty() || arguments.front() != "help") return;
@@ -187,6 +178,15 @@ int finish(Context& context, int exit_code) {
   const int failed = exit_code_of(flushed.error().code());
   report_error(context, flushed.error(), failed);
   return exit_code == kExitOk ? failed : exit_code;
+}
+
+// Help and version come out of CLI11 as exceptions, too.
+int print_help(CommandLine& line, const CLI::ParseError& error) {
+  std::ostringstream out;
+  std::ostringstream err;
+  line.app.exit(error, out, err);
+  line.context.out.write(out.str());
+  return finish(line.context, kExitOk);
 }
 
 int run_action(CommandLine& line) {

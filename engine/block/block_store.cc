@@ -16,7 +16,8 @@ constexpr size_t index_of(Stream stream) { return static_cast<size_t>(stream); }
 
 }  // namespace
 
-BlockStore::BlockStore(BlockStoreConfig config) : config_(std::move(config)) {}
+BlockStore::BlockStore(BlockStoreConfig config)
+    : config_(std::move(config)), newest_epoch_(config_.newest_epoch) {}
 BlockStore::~BlockStore() = default;
 
 void BlockStore::set_directory(SegmentDirectory* directory) {
@@ -83,6 +84,10 @@ Result<std::shared_ptr<Segment>> BlockStore::create_segment(Stream stream, Segme
 Result<BlockRef> BlockStore::append(Stream stream, FrameKind kind, Codec codec, ByteView stored,
                                     uint32_t raw_len, const ContentHash& hash,
                                     Sequence sequence) {
+  if (stream == Stream::kData && refuse_data_.load()) {
+    return Error(ErrorCode::kOutOfSpace,
+                 "the disk is full: only deleting works until there is room");
+  }
   StreamState& state = streams_[index_of(stream)];
   std::lock_guard lock(state.mu);
   const uint64_t need = kFrameHeaderBytes + stored.size() + 8;
@@ -286,13 +291,40 @@ Result<std::shared_ptr<Segment>> BlockStore::attach_known(SegmentNo number,
   return Segment::attach(std::move(file), who, std::move(scan.slots), scan.end, 0);
 }
 
+Result<SegmentHeader> BlockStore::header_from_frames(io::File& file, SegmentNo number) {
+  char bytes[kFrameHeaderBytes];
+  RAMET_ASSIGN(const size_t got, file.read(kSegmentHeaderBytes, bytes));
+  for (Epoch epoch = newest_epoch_; epoch > 0 && got == sizeof bytes; --epoch) {
+    const auto frame = decode_frame_header(ByteView(bytes, sizeof bytes),
+                                           frame_seed(config_.secret, number, epoch));
+    if (!frame.ok()) continue;
+    SegmentHeader header;
+    header.epoch = epoch;
+    header.segment = number;
+    // Only in the map stream is the first frame's slot its offset.
+    header.stream = frame->slot == kSegmentHeaderBytes / 8      ? Stream::kMap
+                    : frame->kind == FrameKind::kNode           ? Stream::kNode
+                    : frame->kind == FrameKind::kCommit         ? Stream::kCommit
+                                                                : Stream::kData;
+    return header;
+  }
+  return Error(ErrorCode::kCorruption, file.path() + ": no frame tells which life it is of");
+}
+
 Result<std::shared_ptr<Segment>> BlockStore::attach_probed(SegmentNo number) {
   RAMET_ASSIGN(auto file, config_.env->open(path_of(number, 0), io::OpenMode::kRead));
-  RAMET_ASSIGN(const SegmentHeader header, read_segment_header(*file, secret(), number));
+  auto header = read_segment_header(*file, secret(), number);
+  if (!header.ok()) {
+    if (header.error().code() != ErrorCode::kCorruption) return std::move(header).error();
+    // A damaged header costs nothing: the frames tell which life they are of.
+    auto guessed = header_from_frames(*file, number);
+    if (!guessed.ok()) return std::move(header).error();
+    header = std::move(guessed);
+  }
   SegmentValue value{};
-  value.generation = header.generation;
-  value.stream = static_cast<uint8_t>(header.stream);
-  value.epoch = header.epoch;
+  value.generation = header->generation;
+  value.stream = static_cast<uint8_t>(header->stream);
+  value.epoch = header->epoch;
   return attach_known(number, value);
 }
 

@@ -39,6 +39,7 @@ struct BlockStoreConfig {
   std::string directory;  // of the segment files
   StoreId store_id;
   Secret secret{};
+  Epoch newest_epoch = 0;  // as the superblocks know it
   StoreOptions options;
 };
 
@@ -67,6 +68,9 @@ class BlockStore {
   Result<BlockRef> append(Stream stream, FrameKind kind, Codec codec, ByteView stored,
                           uint32_t raw_len, const ContentHash& hash, Sequence sequence);
 
+  // While set, the data stream takes nothing (kOutOfSpace): what is left of the disk is for
+  // deleting.
+  void refuse_data(bool refuse) { refuse_data_.store(refuse); }
   // Makes the stream's open segment if there is none yet.
   Status ensure_open(Stream stream);
 
@@ -125,13 +129,16 @@ class BlockStore {
   Result<std::shared_ptr<Segment>> load_segment(SegmentNo number);
   Result<std::shared_ptr<Segment>> attach_known(SegmentNo number, const SegmentValue& value);
   Result<std::shared_ptr<Segment>> attach_probed(SegmentNo number);
+  Result<SegmentHeader> header_from_frames(io::File& file, SegmentNo number);
   void trim_cache();  // Requires: mu_
 
   BlockStoreConfig config_;
+  const Epoch newest_epoch_;
   Epoch epoch_ = 0;
   std::mutex create_mu_;         // taken before mu_
   SegmentNo next_segment_ = 1;   // guarded by create_mu_
   std::atomic<bool> directory_dirty_{false};
+  std::atomic<bool> refuse_data_{false};
   std::array<StreamState, 5> streams_;
 
   std::mutex mu_;

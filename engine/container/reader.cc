@@ -149,13 +149,16 @@ Result<TypeNumber> Reader::type_of(const ObjectId& id) const {
 }
 
 Result<ObjectRecord> Reader::object(const ObjectId& id) const {
+  auto found = find_object(id);
+  if (found.ok() || found.error().code() == ErrorCode::kNotFound) return found;
+  return std::move(found).error().with_context(fmt::format("object {}", to_uuid(id)));
+}
+
+Result<ObjectRecord> Reader::find_object(const ObjectId& id) const {
   RAMET_ASSIGN(const TypeNumber type, type_of(id));
   Value value;
-  auto found = get(context_, root_, object_key(type, id), &value);
-  if (!found.ok()) {
-    return std::move(found).error().with_context(fmt::format("object {}", to_uuid(id)));
-  }
-  if (!*found) {
+  RAMET_ASSIGN(const bool found, get(context_, root_, object_key(type, id), &value));
+  if (!found) {
     return Error(ErrorCode::kNotFound, fmt::format("there is no object {}", to_uuid(id)));
   }
   return decode_object(id, type, value.bytes(), value.refs());
@@ -203,6 +206,14 @@ Result<std::string> Reader::path_of(const ObjectRecord& record) const {
 
 Status Reader::extents(const ObjectRecord& record, uint64_t from, uint64_t to,
                        const std::function<bool(const Extent&)>& visit) const {
+  Status status = walk_extents(record, from, to, visit);
+  if (status.ok()) return status;
+  return std::move(status).error().with_context(
+      fmt::format("object {} ('{}')", to_uuid(record.info.id), printable(record.info.name)));
+}
+
+Status Reader::walk_extents(const ObjectRecord& record, uint64_t from, uint64_t to,
+                            const std::function<bool(const Extent&)>& visit) const {
   const auto hand_out = [&](const std::vector<Extent>& extents) {
     for (const Extent& extent : extents) {
       if (extent.end() <= from) continue;

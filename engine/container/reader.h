@@ -47,6 +47,9 @@ class Reader {
 
  private:
   Result<TypeNumber> type_of(const ObjectId& id) const;
+  Result<ObjectRecord> find_object(const ObjectId& id) const;
+  Status walk_extents(const ObjectRecord& record, uint64_t from, uint64_t to,
+                      const std::function<bool(const Extent&)>& visit) const;
 
   TreeContext& context_;
   Root root_;

@@ -83,7 +83,7 @@ Status CommitLog::place(LogEntry& entry, uint64_t bytes) {
                planned_->slot_count() + entry.blocks.size() > kSegmentSlotsMax)) {
     RAMET_ASSIGN(auto next, blocks_.create_segment(Stream::kCommit, planned_->number()));
     // Its first bytes must not fail for lack of space once the old segment is sealed [LOG-3].
-    Status status = next->file().allocate(0, kFirstAllocation);
+    Status status = next->file().allocate(0, kSegmentHeaderBytes + bytes);
     if (!status.ok()) {
       blocks_.discard(next);
       return status;

@@ -238,6 +238,8 @@ TEST(SimCapacity, AllocatedRangeTakesWritesOnAFullDisk) {
   EXPECT_TRUE(fails_with(other->allocate(0, 6 * 4096), ErrorCode::kOutOfSpace));
   EXPECT_EQ(*other->size(), 5u * 4096);  // a failed allocate changes nothing
   EXPECT_OK(file->write(0, Bytes(5 * 4096, 'y')));
+  EXPECT_EQ(*file->allocated_bytes(), 5u * 4096);
+  EXPECT_EQ(env.space("/")->available_bytes, 0u);
 }
 
 TEST(SimCapacity, PunchTruncateAndRemoveGiveSpaceBack) {

@@ -159,6 +159,16 @@ TEST(SimPowerCut, BytesBehindALostLengthDoNotComeBackWhenTheFileGrows) {
   }
 }
 
+TEST(SimPowerCut, TruncatedBytesDoNotComeBackThroughASyncedGrowth) {
+  SimEnv env(1);
+  auto file = create_durable(env, "/f", Bytes(20'000, 'a'));
+  ASSERT_OK(file->truncate(0));
+  ASSERT_OK(file->truncate(20'000));
+  ASSERT_OK(file->sync_data());
+  cut_and_restart(env, CutPolicy::kLoseAll);
+  EXPECT_EQ(content(env, "/f"), Bytes(20'000, '\0'));
+}
+
 TEST(SimPowerCut, TruncateAndAllocateAndPunchAreUnsyncedToo) {
   SimEnv env(1);
   auto file = create_durable(env, "/f", Bytes(8192, 'a'));

@@ -207,6 +207,35 @@ TEST(RingTest, EveryOperationComesBackOnceAndDepthIsTheMostInFlight) {
   EXPECT_EQ(into, data);
 }
 
+TEST(RingTest, ShortTransfersAreContinuedUnlessForbidden) {
+  SKIP_WITHOUT_URING();
+  auto ring = Ring::create(4);
+  ASSERT_OK(ring);
+  for (const bool continue_short : {true, false}) {
+    int ends[2];  // a pipe gives what is there, however much was asked for
+    ASSERT_EQ(::pipe(ends), 0);
+    const io::UnixFd from(ends[0]);
+    const io::UnixFd to(ends[1]);
+    ASSERT_EQ(::write(to.get(), "0123456789", 10), 10);
+    std::thread later([&] {
+      ::usleep(20'000);
+      if (continue_short) EXPECT_EQ(::write(to.get(), "abcdefghij", 10), 10);
+    });
+    Bytes into(20, '.');
+    TestWork work(1, [&](size_t) {
+      return RingOperation{.action = RingAction::kRead,
+                           .fd = from.get(),
+                           .data = into.data(),
+                           .length = 20,
+                           .continue_short = continue_short};
+    });
+    EXPECT_OK((*ring)->run(work));
+    later.join();
+    EXPECT_EQ(work.completed().at(0).done, continue_short ? 20u : 10u);
+    EXPECT_EQ(into, continue_short ? "0123456789abcdefghij" : "0123456789..........");
+  }
+}
+
 TEST(RingTest, ErrorsAndEndOfFileComeBackWithTheirOperation) {
   SKIP_WITHOUT_URING();
   const TempDir directory;

@@ -18,6 +18,8 @@ class Workload {
   // after a failure the model is one step ahead.
   Status step(Store* store);
   const Model& model() const { return model_; }
+  // For a test that dropped a container by itself.
+  void forget_container(const std::string& name) { model_.erase(name); }
   // What the last step was, for messages.
   const std::string& last() const { return last_; }
 

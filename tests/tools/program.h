@@ -2,6 +2,7 @@
 #pragma once
 
 #include <fcntl.h>
+#include <grp.h>
 #include <signal.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -45,6 +46,21 @@ inline std::string noise(size_t size, uint64_t seed) {
   return bytes;
 }
 
+inline constexpr unsigned kNobody = 65534;
+
+inline bool become_nobody() {
+  return ::setgroups(0, nullptr) == 0 && ::setgid(kNobody) == 0 && ::setuid(kNobody) == 0;
+}
+
+// Gives a tree away, so that a program run as nobody may work in it.
+inline void give_to_nobody(const fs::path& root) {
+  if (::geteuid() != 0) return;
+  static_cast<void>(::lchown(root.c_str(), kNobody, kNobody));
+  for (const auto& entry : fs::recursive_directory_iterator(root)) {
+    EXPECT_EQ(::lchown(entry.path().c_str(), kNobody, kNobody), 0);
+  }
+}
+
 struct Ran {
   int exit_code = -1;  // -1: ended by `signal`
   int signal = 0;
@@ -82,7 +98,7 @@ class Running {
     Ran ran;
     if (WIFEXITED(status)) ran.exit_code = WEXITSTATUS(status);
     if (WIFSIGNALED(status)) ran.signal = WTERMSIG(status);
-    ran.out = read_local(out_);
+    if (!out_.empty()) ran.out = read_local(out_);
     ran.err = read_local(err_);
     return ran;
   }
@@ -100,6 +116,7 @@ struct How {
   int stdin_fd = -1;           // instead of `input`
   std::string stdout_path;     // instead of Ran::out
   int stdout_fd = -1;
+  bool as_nobody = false;      // when this is root: without any right
 };
 
 class ProgramTest : public ::testing::Test {
@@ -130,6 +147,7 @@ class ProgramTest : public ::testing::Test {
       ::dup2(::open((base + ".err").c_str(), O_WRONLY), 2);
       for (int fd = 3; fd < 256; ++fd) ::close(fd);
       if (::chdir(directory.c_str()) != 0) ::_exit(99);
+      if (how.as_nobody && ::geteuid() == 0 && !become_nobody()) ::_exit(97);
       ::unsetenv("RAMET_STORE");
       if (how.store) ::setenv("RAMET_STORE", store_.c_str(), 1);
       ::setenv("LC_ALL", "C", 1);
@@ -137,7 +155,7 @@ class ProgramTest : public ::testing::Test {
       ::_exit(98);
     }
     EXPECT_GT(pid, 0);
-    return Running(pid, out, base + ".err");
+    return Running(pid, how.stdout_path.empty() ? out : "", base + ".err");
   }
 
   Ran run(const Words& words, const How& how = {}) { return start(words, how).wait(); }

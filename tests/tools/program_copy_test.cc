@@ -112,12 +112,22 @@ TEST_F(CopyTest, SnapshotsAndClonesAreExportedLikeTheirSource) {
 }
 
 TEST_F(CopyTest, UnreadableFilesAreReportedAndTheRestGoesOn) {
-  if (::geteuid() == 0) GTEST_SKIP() << "root reads everything";
   ASSERT_EQ(::chmod((tree() / "deep" / "noise").c_str(), 0), 0);
-  const Ran ran = run({"import", "--json", tree(), "prod:/t"});
-  EXPECT_EQ(ran.exit_code, 1);
-  EXPECT_EQ(ran.json()["problems"].size(), 1u);
-  EXPECT_EQ(done({"cat", "prod:/t/a"}), "A");
+  give_to_nobody(dir_.path());
+  How how;
+  how.as_nobody = true;
+  const Ran ran = run({"import", "--json", tree(), "prod:/t"}, how);
+  if (ran.exit_code == 98) GTEST_SKIP() << "nobody may not run " << RAMET_PROGRAM;
+  EXPECT_EQ(ran.exit_code, 1) << ran.err;
+  ASSERT_EQ(ran.json()["problems"].size(), 1u);
+  EXPECT_NE(ran.json()["problems"][0]["path"].get<std::string>().find("noise"),
+            std::string::npos);
+  EXPECT_EQ(done({"cat", "prod:/t/a"}, how), "A");
+  EXPECT_EQ(done({"cat", "prod:/t/deep/er/new\nline\xFF"}, how), "odd");
+  const Ran text = run({"import", tree(), "prod:/u"}, how);
+  EXPECT_EQ(text.exit_code, 1);
+  EXPECT_TRUE(text.err.starts_with("ramet: ")) << text.err;
+  EXPECT_EQ(std::count(text.err.begin(), text.err.end(), '\n'), 1) << text.err;
 }
 
 TEST_F(CopyTest, SymlinksAreShownAndNotFollowed) {

@@ -377,9 +377,9 @@ TEST_F(ProgramTest, FullOutputIsAnError) {
   How how;
   how.stdout_path = "/dev/full";
   if (!fs::exists(how.stdout_path)) GTEST_SKIP() << "no /dev/full here";
-  EXPECT_EQ(run({"cat", "prod:/f"}, how).exit_code, 7);
-  EXPECT_EQ(run({"ls", "prod"}, how).exit_code, 7);
-  EXPECT_EQ(run({"--help"}, how).exit_code, 8);
+  fails({"cat", "prod:/f"}, 7, "output", how);
+  fails({"ls", "prod"}, 7, "output", how);
+  fails({"--help"}, 7, "output", how);
 }
 
 }  // namespace
