@@ -1,0 +1,185 @@
+// Goal: recovery tells a torn tail from damage [LOG-4], and frames of an abandoned life never come
+// back, wherever they stand [INV-13]. Method: bytes of a crashed store are changed or planted by
+// hand.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+#include "format/frame.h"
+#include "format/segment_layout.h"
+#include "format/superblock.h"
+#include "io/env_sim.h"
+#include "tests/sim/workload.h"
+
+namespace ramet::sim {
+namespace {
+
+std::unique_ptr<Store> open_store(const std::shared_ptr<io::SimEnv>& env) {
+  auto opened = Store::open("/store", tiny_options(env));
+  EXPECT_TRUE(opened.ok()) << opened.error().to_string();
+  return opened.ok() ? std::move(opened).value() : nullptr;
+}
+
+// A store that crashed after `containers` commits, each of which made one container.
+std::shared_ptr<io::SimEnv> crashed(int containers, uint64_t seed = 5) {
+  auto env = std::make_shared<io::SimEnv>(seed);
+  EXPECT_TRUE(Store::create("/store", tiny_options(env)).ok());
+  auto store = open_store(env);
+  for (int i = 0; i < containers; ++i) {
+    EXPECT_TRUE(store->create_container("c" + std::to_string(i)).ok());
+  }
+  env->power_cut(io::CutPolicy::kLoseAll);
+  store.reset();
+  env->restart();
+  return env;
+}
+
+Superblock newest_superblock(const io::SimEnv& env) {
+  const auto first = decode_superblock(*env.read_raw("/store/superblock.0"));
+  const auto second = decode_superblock(*env.read_raw("/store/superblock.1"));
+  return *pick_newest(first, second) == 0 ? *first : *second;
+}
+
+std::string log_path(const io::SimEnv& env) {
+  return "/store/segments/" + segment_file_name(newest_superblock(env).replay.segment, 0);
+}
+
+size_t count(Store& store) {
+  size_t n = 0;
+  EXPECT_TRUE(store.containers({}, [&](const ContainerInfo&) {
+    ++n;
+    return true;
+  }).ok());
+  return n;
+}
+
+TEST(Recovery, DamageInTheMiddleOfTheLogIsReportedAndReadableUpToThere) {
+  const auto env = crashed(8);
+  const std::string path = log_path(*env);
+  // The fourth group: later commits say that it was synced.
+  ASSERT_TRUE(env->flip_bit(path, 4096 * 4 + 100, 3).ok());
+  const auto opened = Store::open("/store", tiny_options(env));
+  ASSERT_FALSE(opened.ok());
+  EXPECT_EQ(opened.error().code(), ErrorCode::kCorruption);
+  EXPECT_NE(opened.error().message().find(path), std::string::npos) << opened.error().message();
+  EXPECT_NE(opened.error().message().find("16384"), std::string::npos)
+      << opened.error().message();
+  StoreOptions options = tiny_options(env);
+  options.read_only = true;
+  const auto reader = Store::open("/store", options);
+  ASSERT_TRUE(reader.ok()) << reader.error().to_string();
+  EXPECT_EQ(count(**reader), 3u);
+  EXPECT_NE((*reader)->info()->read_only_reason.find("damaged"), std::string::npos);
+}
+
+TEST(Recovery, ATornLastGroupIsDroppedSilently) {
+  const auto env = crashed(8);
+  // Nothing behind the last group proves that it was durable: to the store it is a torn tail.
+  ASSERT_TRUE(env->flip_bit(log_path(*env), 4096 * 8 + 100, 3).ok());
+  const auto store = open_store(env);
+  ASSERT_NE(store, nullptr);
+  EXPECT_EQ(count(*store), 7u);
+}
+
+TEST(Recovery, TheOtherSuperblockIsUsedWhenOneIsDamaged) {
+  for (const char* name : kSuperblockFileNames) {
+    const auto env = crashed(5);
+    ASSERT_TRUE(env->flip_bit(std::string("/store/") + name, 100, 1).ok());
+    const auto store = open_store(env);
+    ASSERT_NE(store, nullptr) << name;
+    EXPECT_EQ(count(*store), 5u) << name;
+  }
+}
+
+TEST(Recovery, TheCopyOfTheCheckpointIsUsed) {
+  auto env = std::make_shared<io::SimEnv>(6);
+  ASSERT_TRUE(Store::create("/store", tiny_options(env)).ok());
+  auto store = open_store(env);
+  ASSERT_TRUE(store->create_container("one").ok());
+  ASSERT_TRUE(store->close().ok());
+  store.reset();
+  const Superblock superblock = newest_superblock(*env);
+  ASSERT_FALSE(superblock.checkpoint.is_null());
+  EXPECT_GE(superblock.checkpoint_copy.slot * 8 - superblock.checkpoint.slot * 8, 4096u);
+  const std::string path =
+      "/store/segments/" + segment_file_name(superblock.checkpoint.segment, 0);
+  ASSERT_TRUE(env->flip_bit(path, uint64_t{superblock.checkpoint.slot} * 8 + 50, 0).ok());
+  store = open_store(env);
+  ASSERT_NE(store, nullptr);
+  EXPECT_EQ(count(*store), 1u);
+}
+
+// A group that was written but never synced, kept by the disk behind the last good one.
+TEST(Recovery, FramesOfAnAbandonedLifeNeverComeBack) {
+  auto env = std::make_shared<io::SimEnv>(9);
+  ASSERT_TRUE(Store::create("/store", tiny_options(env)).ok());
+  auto store = open_store(env);
+  ASSERT_TRUE(store->create_container("kept").ok());
+  const std::string path = log_path(*env);
+  const Bytes before = *env->read_raw(path);
+  ASSERT_TRUE(store->create_container("abandoned").ok());
+  const Bytes with_abandoned = *env->read_raw(path);
+  ASSERT_GE(with_abandoned.size(), 3u * 4096);
+  const Bytes group = with_abandoned.substr(2 * 4096, 4096);
+  env->power_cut(io::CutPolicy::kLoseAll);
+  store.reset();
+  env->restart();
+  // As if the second group had never been durable.
+  ASSERT_TRUE(env->write_raw(path, 2 * 4096, std::string(4096, '\0')).ok());
+  store = open_store(env);
+  ASSERT_NE(store, nullptr);
+  ASSERT_EQ(count(*store), 1u);
+  ASSERT_TRUE(store->create_container("later").ok());
+  const std::string live = log_path(*env);
+  ASSERT_NE(live, path) << "each life has its own segments";
+
+  // The abandoned group, and the whole abandoned segment, as content of an imported file ...
+  const auto info = store->container("later");
+  auto transaction = store->begin(info->id);
+  auto writer = (*transaction)->write_content();
+  ASSERT_TRUE((*writer)->append(with_abandoned).ok());
+  ASSERT_TRUE(
+      (*transaction)->put_object(kRootFolder, "log", Attributes{}, std::move(*writer)).ok());
+  ASSERT_TRUE((*transaction)->commit().ok());
+  auto inline_one = store->begin(info->id);
+  writer = (*inline_one)->write_content();
+  ASSERT_TRUE((*writer)->append(group.substr(0, 1500)).ok());
+  ASSERT_TRUE(
+      (*inline_one)->put_object(kRootFolder, "group", Attributes{}, std::move(*writer)).ok());
+  ASSERT_TRUE((*inline_one)->commit().ok());
+  const uint64_t end = align_up(env->read_raw(live)->size(), 4096);
+  env->power_cut(io::CutPolicy::kLoseAll);
+  store.reset();
+  env->restart();
+
+  // ... and behind the tail of the new life, in its next segment number, and back in its old place.
+  uint64_t tail = 4096;
+  const Bytes log = *env->read_raw(live);
+  while (tail + 4096 <= log.size() && log[tail] != 0) tail += 4096;
+  ASSERT_TRUE(env->write_raw(live, tail, group).ok());
+  ASSERT_TRUE(env->write_raw(live, end + 4096, group).ok());
+  ASSERT_TRUE(env->write_raw(path, 2 * 4096, group).ok());
+  const SegmentNo next = newest_superblock(*env).next_segment;
+  for (SegmentNo number = next; number < next + 6; ++number) {
+    const std::string planted = "/store/segments/" + segment_file_name(number, 0);
+    if (*env->exists(planted)) continue;
+    ASSERT_TRUE(env->write_raw(planted, 0, with_abandoned).ok());
+  }
+  for (int life = 0; life < 3; ++life) {
+    store = open_store(env);
+    ASSERT_NE(store, nullptr);
+    EXPECT_EQ(count(*store), 2u) << "life " << life;
+    EXPECT_FALSE(store->container("abandoned").ok());
+    const auto view = store->view(info->id);
+    const auto entry = (*view)->lookup("log");
+    ASSERT_TRUE(entry.ok());
+    EXPECT_TRUE((*view)->verify(entry->object).ok());
+    EXPECT_TRUE((*view)->verify((*view)->lookup("group")->object).ok());
+    env->power_cut(io::CutPolicy::kRandom);
+    store.reset();
+    env->restart();
+  }
+}
+
+}  // namespace
+}  // namespace ramet::sim
