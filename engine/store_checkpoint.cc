@@ -37,6 +37,15 @@ Status StoreImpl::checkpoint() {
 Status StoreImpl::checkpoint_now(bool closing) {
   std::lock_guard lock(checkpoint_mu_);
   if (auto failure = queue_->failure()) return *failure;
+  // A second try would build on what a failed sync may have dropped: there is none [QUEUE-3].
+  const auto watched = [this](Status status) {
+    if (!status.ok() && (blocks_->sync_failed() || superblocks_->sync_failed())) {
+      queue_->refuse(Error(ErrorCode::kIoError,
+                           "the store is read-only since a checkpoint could not be made durable: " +
+                               status.error().message()));
+    }
+    return status;
+  };
   const HeadState state = queue_->durable();
   const uint64_t log_bytes = log_->bytes_written();
   if (log_bytes - log_bytes_at_checkpoint_ >= kRollBytes) log_->request_roll();
@@ -46,22 +55,22 @@ Status StoreImpl::checkpoint_now(bool closing) {
   record.epoch = blocks_->epoch();
   record.time = env_->now();
   record.id_sequence = state.id_sequence;
-  RAMET_TRY(write_trees(state, record));
+  RAMET_TRY(watched(write_trees(state, record)));
   if (closing) {
-    RAMET_TRY(log_->seal(BlockRef{}));
-    RAMET_TRY(blocks_->seal_open(BlockRef{}, state.sequence));
+    RAMET_TRY(watched(log_->seal(BlockRef{})));
+    RAMET_TRY(watched(blocks_->seal_open(BlockRef{}, state.sequence)));
   }
-  RAMET_TRY(record_segments(state.sequence, closing, record));
+  RAMET_TRY(watched(record_segments(state.sequence, closing, record)));
   Superblock superblock = superblocks_->newest();
   superblock.epoch = blocks_->epoch();
   superblock.state = closing ? ramet::StoreState::kClean : ramet::StoreState::kInUse;
   superblock.replay = superblock.durable_end = state.position;
-  RAMET_TRY(write_frames(record, superblock));
-  RAMET_TRY(superblocks_->write(superblock));
+  RAMET_TRY(watched(write_frames(record, superblock)));
+  RAMET_TRY(watched(superblocks_->write(superblock)));
   checkpoint_sequence_ = state.sequence;
   log_bytes_at_checkpoint_ = log_bytes;
   // A clean close leaves both superblocks at the same checkpoint, so that no log is needed.
-  if (closing) RAMET_TRY(superblocks_->write(superblocks_->newest()));
+  if (closing) RAMET_TRY(watched(superblocks_->write(superblocks_->newest())));
   queue_->let_go_of_persisted();
   trim_log(closing);
   release_recorded();

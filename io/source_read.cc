@@ -39,7 +39,7 @@ int settled_state(int fd, FileState* state) {
     const int failed = read_state(fd, "", state);
     if (failed != 0) return failed;
     const int64_t wait = unsettled_ns(*state);
-    if (wait == 0) break;
+    if (wait == 0) return 0;
     std::this_thread::sleep_for(std::chrono::nanoseconds(wait));
   }
   return read_state(fd, "", state);
@@ -112,6 +112,12 @@ void read_xattrs_of(const SourceOptions& options, SourceItem& item, const XattrP
   read_xattrs(place, options.xattr_bytes_max, &item.attributes.xattrs, &item.notes);
 }
 
+// Files that the kernel makes up (/proc) have no size but bytes.
+bool has_more_than_its_size(int fd, const FileState& state) {
+  char byte = 0;
+  return state.size == 0 && read_fully(fd, 0, &byte, 1) == 1;
+}
+
 // Looks at the file again.
 SourceTree::Outcome unchanged(const SourceOptions& options, SourceItem& item, int fd,
                               const FileState& before, int attempt) {
@@ -122,7 +128,10 @@ SourceTree::Outcome unchanged(const SourceOptions& options, SourceItem& item, in
     fail(item, failure_text("look at it again", failed));
     return SourceTree::Outcome::kProblem;
   }
-  return same_state(before, after) ? SourceTree::Outcome::kWhole : SourceTree::Outcome::kChanged;
+  if (!same_state(before, after)) return SourceTree::Outcome::kChanged;
+  if (!has_more_than_its_size(fd, after)) return SourceTree::Outcome::kWhole;
+  fail(item, "it has content, but no size to read it by");
+  return SourceTree::Outcome::kProblem;
 }
 
 SourceTree::Outcome load(const SourceOptions& options, SourceItem& item, int fd,

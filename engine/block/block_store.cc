@@ -95,7 +95,9 @@ Result<BlockRef> BlockStore::append(Stream stream, FrameKind kind, Codec codec, 
       (state.open->end() + need > segment_bytes_max(stream) ||
        state.open->slot_count() >= kSegmentSlotsMax)) {
     // The map stream has no footers: its slots are offsets.
-    if (stream != Stream::kMap) RAMET_TRY(state.open->seal(0, BlockRef{}, sequence));
+    if (stream != Stream::kMap) {
+      RAMET_TRY(noted(*state.open, state.open->seal(0, BlockRef{}, sequence)));
+    }
     state.unsynced.push_back(state.open);
     RAMET_ASSIGN(state.open, create_segment(stream, state.open->number()));
   }
@@ -114,11 +116,20 @@ Status BlockStore::ensure_open(Stream stream) {
   return ok();
 }
 
-Status BlockStore::sync_directory() {
-  if (!directory_dirty_.exchange(false)) return ok();
-  Status status = config_.env->sync_directory(config_.directory);
-  if (!status.ok()) directory_dirty_.store(true);
+Status BlockStore::noted(const Segment& segment, Status status) {
+  if (!status.ok() && segment.sync_failed()) sync_failed_.store(true);
   return status;
+}
+
+Status BlockStore::sync_directory() {
+  // Held meanwhile: whoever finds nothing to do must know that it is done.
+  std::lock_guard lock(directory_mu_);
+  if (!directory_dirty_.exchange(false)) return ok();
+  const Status status = config_.env->sync_directory(config_.directory);
+  if (status.ok()) return ok();
+  directory_dirty_.store(true);
+  sync_failed_.store(true);
+  return Error(ErrorCode::kIoError, status.error().message());
 }
 
 Status BlockStore::sync(Stream stream) {
@@ -130,7 +141,7 @@ Status BlockStore::sync(Stream stream) {
     if (state.open) todo.push_back(state.open);
   }
   for (const auto& segment : todo) {
-    if (!segment->sealed()) RAMET_TRY(segment->sync());
+    if (!segment->sealed()) RAMET_TRY(noted(*segment, segment->sync()));
   }
   {
     std::lock_guard lock(state.mu);
@@ -150,7 +161,7 @@ Status BlockStore::sync(const std::vector<SlotBound>& bounds) {
       if (it == own_.end()) continue;  // of an earlier life: durable
       segment = it->second;
     }
-    if (segment->synced_slots() <= bound.slot) RAMET_TRY(segment->sync());
+    if (segment->synced_slots() <= bound.slot) RAMET_TRY(noted(*segment, segment->sync()));
   }
   return sync_directory();
 }
@@ -203,7 +214,7 @@ Status BlockStore::seal_open(const BlockRef& checkpoint, Sequence last_sequence)
     StreamState& state = streams_[index_of(stream)];
     std::lock_guard lock(state.mu);
     if (!state.open) continue;
-    Status status = state.open->seal(0, checkpoint, last_sequence);
+    Status status = noted(*state.open, state.open->seal(0, checkpoint, last_sequence));
     // Without room for a footer the map keeps the slot table, as after a crash.
     if (!status.ok() && status.error().code() != ErrorCode::kOutOfSpace) return status;
     state.open->close();

@@ -78,6 +78,8 @@ class BlockStore {
   Status sync(Stream stream);
   // The same for single slots; a bound that is durable already costs nothing.
   Status sync(const std::vector<SlotBound>& bounds);
+  // A sync failed once, here or in a roll-over: nothing more may be called durable.
+  bool sync_failed() const { return sync_failed_.load(); }
   // True when the slot may vanish with the power (a segment of this life, not yet synced).
   bool is_volatile(const BlockRef& ref);
 
@@ -131,13 +133,17 @@ class BlockStore {
   Result<std::shared_ptr<Segment>> attach_probed(SegmentNo number);
   Result<SegmentHeader> header_from_frames(io::File& file, SegmentNo number);
   void trim_cache();  // Requires: mu_
+  // Remembers a failed sync of the segment.
+  Status noted(const Segment& segment, Status status);
 
   BlockStoreConfig config_;
   const Epoch newest_epoch_;
   Epoch epoch_ = 0;
   std::mutex create_mu_;         // taken before mu_
   SegmentNo next_segment_ = 1;   // guarded by create_mu_
+  std::mutex directory_mu_;  // held while the directory is synced
   std::atomic<bool> directory_dirty_{false};
+  std::atomic<bool> sync_failed_{false};
   std::atomic<bool> refuse_data_{false};
   std::array<StreamState, 5> streams_;
 

@@ -172,6 +172,20 @@ Status Segment::flush() {
   return ok();
 }
 
+Status Segment::sync_file() {
+  Status status = ok();
+  if (sync_failed()) {
+    status = Error(ErrorCode::kIoError, "an earlier sync failed");  // [SEG-3]
+  } else {
+    status = file_->sync_data();
+  }
+  if (status.ok()) return status;
+  sync_failed_.store(true, std::memory_order_release);
+  // Of any other code it could be taken for a write that can be tried again.
+  return Error(ErrorCode::kIoError,
+               fmt::format("sync of {}: {}", file_->path(), status.error().message()));
+}
+
 Status Segment::sync() {
   Slot count = 0;
   {
@@ -179,7 +193,7 @@ Status Segment::sync() {
     RAMET_TRY(flush());
     count = slot_count();
   }
-  RAMET_TRY(file_->sync_data());
+  RAMET_TRY(sync_file());
   Slot seen = synced_slots_.load();
   while (seen < count && !synced_slots_.compare_exchange_weak(seen, count)) {
   }
@@ -199,7 +213,7 @@ Status Segment::seal(SegmentNo next_segment, const BlockRef& checkpoint, Sequenc
   append_footer(bytes, identity_.seed, footer);
   RAMET_TRY(file_->write(footer.end_offset, bytes));
   RAMET_TRY(file_->truncate(footer.end_offset + bytes.size()));
-  RAMET_TRY(file_->sync_data());
+  RAMET_TRY(sync_file());
   synced_slots_.store(slot_count(), std::memory_order_release);
   footer_offset_.store(footer.end_offset, std::memory_order_release);
   close();

@@ -8,6 +8,8 @@
 //           Guards: readers with torn tables. Held by: append(), set_slot(). Checked: CHECK there.
 //   [SEG-2] what lies behind synced_slots() may vanish with the power; a commit leans only on
 //           slots before it (INV-1). Held by: sync(). Checked: CommitQueue before each group.
+//   [SEG-3] a sync that failed is never tried again: the next one would succeed without the pages
+//           that the kernel dropped (INV-1). Held by: sync_file().
 #pragma once
 
 #include <atomic>
@@ -83,7 +85,9 @@ class Segment {
   // The same for the map stream.
   Result<BlockRef> append_at_offset(FrameKind kind, ByteView stored, Sequence sequence);
   // Writes the buffer and syncs; slots handed out before the call are durable when it returns.
+  // A failed sync is kIoError, whatever the cause, and so is every later one [SEG-3].
   Status sync();
+  bool sync_failed() const { return sync_failed_.load(std::memory_order_acquire); }
   // Writes the footer and trailer, cuts preallocated space off, syncs. No appends after it.
   Status seal(SegmentNo next_segment, const BlockRef& checkpoint, Sequence last_sequence);
   bool sealed() const { return footer_offset() != 0; }
@@ -104,6 +108,7 @@ class Segment {
   Result<BlockRef> append_frame(FrameKind kind, Codec codec, ByteView stored, uint32_t raw_len,
                                 const ContentHash& hash, Sequence sequence, bool offset_slots);
   Status flush();  // Requires: append_mu_
+  Status sync_file();
   Result<Stored> read_frame(const BlockRef& ref, uint64_t offset, uint32_t stored_len) const;
   Status read_bytes(uint64_t offset, std::span<char> into) const;
   Error damaged(const BlockRef& ref, uint64_t offset, const Error& cause) const;
@@ -113,6 +118,7 @@ class Segment {
   std::atomic<Slot> synced_slots_{0};
   std::atomic<uint64_t> footer_offset_{0};
   std::atomic<bool> closed_{false};
+  std::atomic<bool> sync_failed_{false};
 
   std::mutex append_mu_;  // held while appending and flushing; taken before mu_
   mutable std::mutex mu_;

@@ -1,249 +1,401 @@
-// Exporting a folder of a view as plain files.
-#include <map>
+// Exporting a folder of a view as a directory tree: a few threads, each in a folder of its own as
+// far as there are so many (two that create names in one folder wait for each other).
+//
+// Work is a stack of folders. A worker takes the newest, lists a batch of it, puts the folder back
+// if there is more, and makes what the batch names; folders among them go on the stack. So the
+// stack holds a bounded number of folders for each level of the tree, however many there are. A
+// folder's attributes are set when nothing below it is open any more.
+#include <algorithm>
+#include <array>
+#include <atomic>
+#include <condition_variable>
+#include <mutex>
+#include <optional>
+#include <thread>
 
-#include <fmt/format.h>
-
-#include "engine/container/reader.h"
+#include "engine/content/tree_copy.h"
 #include "engine/import.h"
-#include "io/plain_target.h"
+#include "io/target_tree.h"
 
 namespace ramet {
+namespace engine {
 namespace {
 
-using io::plain::TargetAttributes;
-using io::plain::TargetDirectory;
+constexpr size_t kBatchEntries = 256;
+constexpr unsigned kThreadsMax = 16;
+constexpr size_t kShelfLocks = 64;
 
-constexpr size_t kBatch = 1024;
+struct ExportFolder {
+  std::shared_ptr<ExportFolder> above;  // null: the top
+  FolderId id;
+  io::TargetFolderPtr target;
+  std::string after;             // name that was listed last
+  std::atomic<size_t> open{1};   // workers that are in it, or will be, and folders below
+  ~ExportFolder() {
+    // One by one: a chain of destructors as deep as the tree would overflow the stack.
+    auto up = std::move(above);
+    while (up != nullptr && up.use_count() == 1) up = std::move(up->above);
+  }
+};
+using ExportFolderPtr = std::shared_ptr<ExportFolder>;
 
 class Exporter {
  public:
-  Exporter(const View& view, const ExportOptions& options) : view_(view), options_(options) {}
+  Exporter(const View& view, const ExportOptions& options, io::TargetTree& target)
+      : view_(view), options_(options), target_(target), progress_(options.progress) {}
 
-  Result<CopyReport> run(const Entry& source, const std::string& directory) {
-    RAMET_ASSIGN(const TargetDirectory root, TargetDirectory::open_root(directory));
-    root_ = &root;
-    if (!source.is_folder()) {
-      RAMET_TRY(export_object(root, {}, source));
-      return std::move(report_);
-    }
-    RAMET_TRY(check_target(root, source.folder));
-    pending_.push_back({{}, source.folder});
-    while (!pending_.empty()) {
-      Pending at = std::move(pending_.back());
-      pending_.pop_back();
-      RAMET_TRY(export_folder(at));
-      done_.push_back(std::move(at));
-    }
-    // Attributes of folders come last, the deepest first: making names in them changes times.
-    for (auto at = done_.rbegin(); at != done_.rend(); ++at) RAMET_TRY(finish_folder(*at));
-    return std::move(report_);
-  }
+  Status run(const Entry& source);
+  CopyReport report();
 
  private:
-  struct Pending {
-    std::vector<std::string> names;
-    FolderId folder;
-  };
+  void work();
+  bool take(ExportFolderPtr* folder);
+  void put_back(ExportFolderPtr folder);
+  void stop(Error error);
+  Status check_stopped() const;
 
-  void problem(const std::string& path, const Error& error) {
-    report_.problems.push_back({path, error.message()});
-  }
-
-  TargetAttributes target_attributes(const Attributes& from) const {
-    TargetAttributes to;
-    to.mode = from.mode;
-    to.uid = from.uid;
-    to.gid = from.gid;
-    to.modified = from.modified;
-    to.owners = options_.owners;
-    if (options_.xattrs) {
-      for (const Xattr& xattr : from.xattrs) to.xattrs.emplace_back(xattr.name, xattr.value);
-    }
-    return to;
-  }
-
-  // Nothing is written when a name is in the way.
-  Status check_target(const TargetDirectory& root, const FolderId& folder) {
-    if (options_.overwrite) return ok();
-    Status status = ok();
-    RAMET_TRY(view_.list(folder, {}, [&](const Entry& entry) {
-      const auto there = root.exists(entry.name);
-      if (!there.ok()) {
-        status = there.error();
-      } else if (*there) {
-        status = Error(ErrorCode::kAlreadyExists,
-                       fmt::format("{}/{} exists already", root.path(),
-                                   engine::printable(entry.name)));
-      }
-      return status.ok();
-    }));
-    return status;
-  }
-
-  Status check_cancelled() const {
-    if (options_.progress != nullptr && options_.progress->cancel) {
-      return Error(ErrorCode::kCancelled, "the export was stopped");
-    }
-    return ok();
-  }
-
-  Status export_folder(const Pending& at) {
-    RAMET_ASSIGN(const TargetDirectory directory, io::plain::open_below(*root_, at.names));
-    std::vector<Pending> folders;
-    std::string after;
-    for (;;) {
-      std::vector<Entry> batch;
-      const Status listed = view_.list(at.folder, after, [&](const Entry& entry) {
-        batch.push_back(entry);
-        return batch.size() < kBatch;
-      });
-      if (!listed.ok()) problem(directory.path(), listed.error());
-      for (const Entry& entry : batch) {
-        RAMET_TRY(check_cancelled());
-        if (entry.is_folder()) {
-          RAMET_TRY(make_folder(directory, at, entry, folders));
-        } else {
-          RAMET_TRY(export_object(directory, at.names, entry));
-        }
-      }
-      if (batch.size() < kBatch) break;
-      after = batch.back().name;
-    }
-    for (auto folder = folders.rbegin(); folder != folders.rend(); ++folder) {
-      pending_.push_back(std::move(*folder));
-    }
-    return ok();
-  }
-
-  Status make_folder(const TargetDirectory& directory, const Pending& at, const Entry& entry,
-                     std::vector<Pending>& folders) {
-    const auto made = directory.make_directory(entry.name, options_.overwrite);
-    if (!made.ok()) {
-      problem(directory.path() + "/" + entry.name, made.error());
-      return ok();
-    }
-    ++report_.folders;
-    Pending next{at.names, entry.folder};
-    next.names.push_back(entry.name);
-    folders.push_back(std::move(next));
-    return ok();
-  }
-
-  Status finish_folder(const Pending& at) {
-    RAMET_ASSIGN(const TargetDirectory directory, io::plain::open_below(*root_, at.names));
-    const auto info = view_.folder(at.folder);
-    if (!info.ok()) {
-      problem(directory.path(), info.error());
-      return ok();
-    }
-    // A root folder whose attributes nobody set has no time to give.
-    if (info->attributes.modified == 0 && at.folder == kRootFolder) return ok();
-    const Status status = directory.finish(target_attributes(info->attributes), options_.sync);
-    if (!status.ok()) problem(directory.path(), status.error());
-    return ok();
-  }
-
-  Status export_object(const TargetDirectory& directory, const std::vector<std::string>& names,
-                       const Entry& entry) {
-    const std::string path = directory.path() + "/" + entry.name;
-    if (options_.overwrite) {
-      const Status removed = directory.remove(entry.name);
-      if (!removed.ok()) {
-        problem(path, removed.error());
-        return ok();
-      }
-    }
-    const auto info = view_.object(entry.object);
-    if (!info.ok()) {
-      problem(path, info.error());
-      return ok();
-    }
-    if (info->links_count > 1) {
-      const auto known = exported_.find(entry.object);
-      if (known != exported_.end()) {
-        RAMET_ASSIGN(const TargetDirectory from,
-                     io::plain::open_below(*root_, known->second.first));
-        const Status linked =
-            directory.make_hard_link(entry.name, from, known->second.second);
-        if (!linked.ok()) problem(path, linked.error());
-        ++report_.hard_links;
-        return ok();
-      }
-    }
-    const Status status = make_object(directory, entry, *info);
-    if (!status.ok()) {
-      if (status.error().code() == ErrorCode::kOutOfSpace ||
-          status.error().code() == ErrorCode::kCancelled) {
-        return status;
-      }
-      problem(path, status.error());
-      return ok();
-    }
-    if (info->links_count > 1) exported_.emplace(entry.object, std::pair(names, entry.name));
-    return ok();
-  }
-
-  Status make_object(const TargetDirectory& directory, const Entry& entry,
-                     const ObjectInfo& info) {
-    const TargetAttributes attributes = target_attributes(info.attributes);
-    switch (info.entry_class) {
-      case EntryClass::kSymlink:
-        ++report_.symlinks;
-        return directory.make_link(entry.name, info.target, attributes);
-      case EntryClass::kFifo:
-      case EntryClass::kSocket:
-      case EntryClass::kCharacterDevice:
-      case EntryClass::kBlockDevice:
-        ++report_.others;
-        return directory.make_special(entry.name, info.attributes.device, attributes);
-      default: return make_file(directory, entry, info, attributes);
-    }
-  }
-
-  Status make_file(const TargetDirectory& directory, const Entry& entry, const ObjectInfo& info,
-                   const TargetAttributes& attributes) {
-    RAMET_ASSIGN(const TargetDirectory::File file, directory.make_file(entry.name));
-    uint64_t end = 0;
-    const auto sink = [&](uint64_t offset, ByteView bytes) -> Status {
-      RAMET_TRY(check_cancelled());
-      end = offset + bytes.size();
-      if (options_.progress != nullptr) options_.progress->bytes_done += bytes.size();
-      return file.write(offset, bytes);
-    };
-    const Status content = view_.stream(entry.object, sink);
-    if (!content.ok()) {
-      // What was written is not what was stored: better no file than a wrong one.
-      ignore_error(directory.remove(entry.name), "the content's error is the one to report");
-      return content;
-    }
-    if (end < info.size) RAMET_TRY(file.set_size(info.size));
-    RAMET_TRY(file.finish(attributes, options_.sync));
-    ++report_.files;
-    report_.bytes += info.size;
-    if (options_.progress != nullptr) ++options_.progress->files_done;
-    return ok();
-  }
+  Status export_batch(const ExportFolderPtr& folder, Bytes* buffer);
+  Status export_entry(const ExportFolderPtr& folder, const Entry& entry, Bytes* buffer);
+  Status enter(const ExportFolderPtr& folder, const Entry& entry);
+  Status leave(ExportFolderPtr folder);
+  void finish(const ExportFolder& folder);
+  Status export_object(const io::TargetFolderPtr& folder, const Entry& entry, Bytes* buffer);
+  Status export_linked(const io::TargetFolderPtr& folder, const std::string& name,
+                       ObjectInfo& info, Bytes* buffer);
+  Status make(const io::TargetFolderPtr& folder, const std::string& name, ObjectInfo& info,
+              const std::string& path, Bytes* buffer);
+  Status make_file(const io::TargetFolderPtr& folder, const std::string& name, ObjectInfo& info,
+                   io::Notes* notes, Bytes* buffer);
+  void count(const ObjectInfo& info);
+  // What concerns one name is reported; what will fail for every other too ends the export.
+  Status report_failure(const std::string& path, Error error);
 
   const View& view_;
   const ExportOptions& options_;
-  const TargetDirectory* root_ = nullptr;
-  std::vector<Pending> pending_;
-  std::vector<Pending> done_;
-  // Where the first name of an object with several was exported.
-  std::map<ObjectId, std::pair<std::vector<std::string>, std::string>> exported_;
-  CopyReport report_;
+  io::TargetTree& target_;
+  const ProgressCounter progress_;
+  ProblemList problems_;
+  std::atomic<uint64_t> files_{0};
+  std::atomic<uint64_t> folders_{0};
+  std::atomic<uint64_t> symlinks_{0};
+  std::atomic<uint64_t> hard_links_{0};
+  std::atomic<uint64_t> others_{0};
+  std::atomic<uint64_t> bytes_{0};
+  // One at a time puts an object with several names on the shelf.
+  std::array<std::mutex, kShelfLocks> shelf_locks_;
+
+  std::mutex mutex_;
+  std::condition_variable wake_;
+  std::vector<ExportFolderPtr> stack_;  // guarded by the mutex, as what follows
+  size_t busy_ = 0;                     // workers that may still add folders
+  std::optional<Error> error_;
+  std::atomic<bool> stopped_{false};
 };
 
+std::string path_of(const io::TargetFolderPtr& folder, const std::string& name) {
+  const std::string path = folder->path();
+  return path.back() == '/' ? path + name : path + "/" + name;
+}
+
+// --- workers -------------------------------------------------------------------------------------
+
+Status Exporter::run(const Entry& source) {
+  if (!source.is_folder()) {
+    Bytes buffer;
+    RAMET_TRY(export_object(target_.root(), source, &buffer));
+    return target_.remove_shelf();
+  }
+  auto top = std::make_shared<ExportFolder>();
+  top->id = source.folder;
+  top->target = target_.root();
+  stack_.push_back(std::move(top));
+  unsigned threads = options_.threads;
+  if (threads == 0) threads = std::max(1u, std::thread::hardware_concurrency());
+  threads = std::min(threads, kThreadsMax);
+  std::vector<std::thread> workers;
+  for (unsigned i = 1; i < threads; ++i) workers.emplace_back([this] { work(); });
+  work();
+  for (std::thread& worker : workers) worker.join();
+  stack_.clear();
+  if (error_) return std::move(*error_);
+  return ok();
+}
+
+void Exporter::work() {
+  Bytes buffer;
+  ExportFolderPtr folder;
+  while (take(&folder)) {
+    Status done = export_batch(folder, &buffer);
+    if (done.ok()) done = leave(std::move(folder));
+    if (!done.ok()) stop(std::move(done).error());
+    const std::lock_guard lock(mutex_);
+    --busy_;
+    if (busy_ == 0 && stack_.empty()) wake_.notify_all();
+  }
+}
+
+bool Exporter::take(ExportFolderPtr* folder) {
+  std::unique_lock lock(mutex_);
+  wake_.wait(lock, [&] { return stopped_ || !stack_.empty() || busy_ == 0; });
+  if (stopped_ || stack_.empty()) return false;
+  *folder = std::move(stack_.back());
+  stack_.pop_back();
+  ++busy_;
+  return true;
+}
+
+void Exporter::put_back(ExportFolderPtr folder) {
+  const std::lock_guard lock(mutex_);
+  stack_.push_back(std::move(folder));
+  wake_.notify_one();
+}
+
+void Exporter::stop(Error error) {
+  const std::lock_guard lock(mutex_);
+  if (!error_) error_ = std::move(error);
+  stopped_ = true;
+  wake_.notify_all();
+}
+
+Status Exporter::check_stopped() const {
+  if (progress_.cancelled() || stopped_) {
+    return Error(ErrorCode::kCancelled, "the export was stopped");
+  }
+  return ok();
+}
+
+// --- folders -------------------------------------------------------------------------------------
+
+Status Exporter::export_batch(const ExportFolderPtr& folder, Bytes* buffer) {
+  std::vector<Entry> batch;
+  const Status listed = view_.list(folder->id, folder->after, [&](const Entry& entry) {
+    batch.push_back(entry);
+    return batch.size() < kBatchEntries;
+  });
+  if (!listed.ok()) problems_.add(folder->target->path(), listed.error().message());
+  if (batch.size() == kBatchEntries) {
+    folder->after = batch.back().name;
+    ++folder->open;
+    put_back(folder);
+  }
+  for (const Entry& entry : batch) RAMET_TRY(export_entry(folder, entry, buffer));
+  return ok();
+}
+
+Status Exporter::export_entry(const ExportFolderPtr& folder, const Entry& entry, Bytes* buffer) {
+  RAMET_TRY(check_stopped());
+  if (!entry.is_folder()) return export_object(folder->target, entry, buffer);
+  const Status entered = enter(folder, entry);
+  if (entered.ok()) return ok();
+  return report_failure(path_of(folder->target, entry.name), entered.error());
+}
+
+Status Exporter::enter(const ExportFolderPtr& folder, const Entry& entry) {
+  auto below = std::make_shared<ExportFolder>();
+  RAMET_ASSIGN(below->target, target_.create_folder(folder->target, entry.name));
+  below->id = entry.folder;
+  below->above = folder;
+  ++folder->open;
+  ++folders_;
+  put_back(std::move(below));
+  return ok();
+}
+
+// Sets the attributes of the folder, and of those above it, if this was the last look at them.
+Status Exporter::leave(ExportFolderPtr folder) {
+  while (folder != nullptr && --folder->open == 0) {
+    // The top has what waits to be linked in it.
+    if (folder->above == nullptr) RAMET_TRY(target_.remove_shelf());
+    finish(*folder);
+    folder = std::move(folder->above);
+  }
+  return ok();
+}
+
+void Exporter::finish(const ExportFolder& folder) {
+  const bool is_top = folder.above == nullptr;
+  if (is_top && !target_.root_was_empty()) return;
+  auto info = view_.folder(folder.id);
+  if (!info.ok()) {
+    problems_.add(folder.target->path(), info.error().message());
+    return;
+  }
+  // Those of a container's root may never have been set.
+  Attributes never_set;
+  never_set.mode = 040755;
+  if (is_top && info->attributes == never_set) return;
+  io::Notes notes;
+  const Status done = target_.finish_folder(
+      folder.target, attributes_to_tree(std::move(info->attributes)), &notes);
+  if (!done.ok()) problems_.add(folder.target->path(), done.error().message());
+  for (std::string& note : notes) problems_.add(folder.target->path(), std::move(note));
+}
+
+// --- objects -------------------------------------------------------------------------------------
+
+Status Exporter::export_object(const io::TargetFolderPtr& folder, const Entry& entry,
+                               Bytes* buffer) {
+  auto info = view_.object(entry.object);
+  Status done = ok();
+  if (!info.ok()) {
+    done = std::move(info).error();
+  } else if (info->links_count > 1) {
+    done = export_linked(folder, entry.name, *info, buffer);
+  } else {
+    done = make(folder, entry.name, *info, path_of(folder, entry.name), buffer);
+  }
+  if (done.ok()) return ok();
+  return report_failure(path_of(folder, entry.name), std::move(done).error());
+}
+
+Status Exporter::report_failure(const std::string& path, Error error) {
+  RAMET_TRY(check_stopped());
+  if (error.code() == ErrorCode::kOutOfSpace) return error;
+  problems_.add(path, error.message());
+  return ok();
+}
+
+// An object with several names is made on the shelf and linked to each of them: nothing needs to
+// be remembered of objects and names.
+Status Exporter::export_linked(const io::TargetFolderPtr& folder, const std::string& name,
+                               ObjectInfo& info, Bytes* buffer) {
+  RAMET_ASSIGN(const auto shelf, target_.shelf());
+  const std::string on_shelf = to_uuid(info.id);
+  {
+    const std::lock_guard lock(shelf_locks_[std::hash<ObjectId>()(info.id) % kShelfLocks]);
+    const Status linked = target_.create_link(shelf, on_shelf, folder, name);
+    if (linked.ok()) {
+      ++hard_links_;
+      if (info.entry_class == EntryClass::kFile) progress_.add_file();
+      progress_.add_bytes(info.size);
+      return ok();
+    }
+    if (linked.error().code() == ErrorCode::kNotFound) {
+      RAMET_TRY(make(shelf, on_shelf, info, path_of(folder, name), buffer));
+    } else if (linked.error().code() != ErrorCode::kUnsupported) {
+      return linked;
+    }
+  }
+  const Status linked = target_.create_link(shelf, on_shelf, folder, name);
+  if (linked.ok() || linked.error().code() != ErrorCode::kUnsupported) return linked;
+  problems_.add(path_of(folder, name), "written as a file of its own: " + linked.error().message());
+  RAMET_ASSIGN(ObjectInfo again, view_.object(info.id));
+  return make(folder, name, again, path_of(folder, name), buffer);
+}
+
+Status Exporter::make(const io::TargetFolderPtr& folder, const std::string& name,
+                      ObjectInfo& info, const std::string& path, Bytes* buffer) {
+  io::Notes notes;
+  Status made = ok();
+  switch (info.entry_class) {
+    case EntryClass::kSymlink:
+      made = target_.create_symlink(folder, name, info.target,
+                                    attributes_to_tree(std::move(info.attributes)), &notes);
+      break;
+    case EntryClass::kFifo:
+    case EntryClass::kSocket:
+    case EntryClass::kCharacterDevice:
+    case EntryClass::kBlockDevice:
+      made = target_.create_other(folder, name, attributes_to_tree(std::move(info.attributes)),
+                                  &notes);
+      break;
+    default: made = make_file(folder, name, info, &notes, buffer);
+  }
+  for (std::string& note : notes) problems_.add(path, std::move(note));
+  if (made.ok()) count(info);
+  return made;
+}
+
+Status Exporter::make_file(const io::TargetFolderPtr& folder, const std::string& name,
+                           ObjectInfo& info, io::Notes* notes, Bytes* buffer) {
+  io::TreeAttributes attributes = attributes_to_tree(std::move(info.attributes));
+  RAMET_ASSIGN(const auto file, target_.create_file(folder, name, attributes, buffer));
+  uint64_t counted = 0;
+  Status written = ok();
+  if (info.size > 0) {
+    written = view_.stream(info.id, [&](uint64_t offset, ByteView bytes) -> Status {
+      RAMET_TRY(check_stopped());
+      counted += bytes.size();
+      progress_.add_bytes(bytes.size());
+      return file->write(offset, bytes);
+    });
+  }
+  if (written.ok()) written = file->commit(info.size, attributes, notes);
+  if (written.ok()) {
+    progress_.add_bytes(info.size - counted);  // holes
+  } else {
+    progress_.take_back_bytes(counted);
+  }
+  return written;
+}
+
+void Exporter::count(const ObjectInfo& info) {
+  switch (info.entry_class) {
+    case EntryClass::kSymlink: ++symlinks_; return;
+    case EntryClass::kFifo:
+    case EntryClass::kSocket:
+    case EntryClass::kCharacterDevice:
+    case EntryClass::kBlockDevice: ++others_; return;
+    default: break;
+  }
+  ++files_;
+  bytes_ += info.size;
+  progress_.add_file();
+}
+
+CopyReport Exporter::report() {
+  CopyReport report;
+  report.files = files_;
+  report.folders = folders_;
+  report.symlinks = symlinks_;
+  report.hard_links = hard_links_;
+  report.others = others_;
+  report.bytes = bytes_;
+  problems_.report(report);
+  return report;
+}
+
+// Nothing is written where something would be in the way: below the first level all is new.
+Status check_free(const View& view, const Entry& source, const io::TargetTree& target) {
+  Status status = ok();
+  const auto check = [&](const Entry& entry) {
+    // What else is wrong with a name is reported when it is made.
+    const Status free = target.check_free(entry.name);
+    if (!free.ok() && free.error().code() == ErrorCode::kAlreadyExists) status = free;
+    return status.ok();
+  };
+  if (!source.is_folder()) {
+    check(source);
+    return status;
+  }
+  if (target.root_was_empty()) return ok();
+  const Status listed = view.list(source.folder, {}, check);
+  // Damage is reported by the export itself.
+  ignore_error(listed, "what can be listed was checked, the rest is not written");
+  return status;
+}
+
 }  // namespace
+}  // namespace engine
 
 Result<CopyReport> export_tree(const View& view, std::string_view source,
                                const std::string& directory, const ExportOptions& options) {
   RAMET_ASSIGN(const Entry entry, view.lookup(source));
-  if (options.progress != nullptr && entry.folder == kRootFolder && entry.is_folder()) {
-    options.progress->files_total = view.summary()[SummaryColumn::kEntries];
+  if (options.progress != nullptr && entry.is_folder() && entry.folder == kRootFolder) {
     options.progress->bytes_total = view.summary()[SummaryColumn::kEntryBytes];
   }
-  return Exporter(view, options).run(entry, directory);
+  io::TargetOptions target_options;
+  target_options.owners = options.owners;
+  target_options.xattrs = options.xattrs;
+  target_options.overwrite = options.overwrite;
+  RAMET_ASSIGN(const auto target, io::TargetTree::open(directory, target_options));
+  if (!options.overwrite) RAMET_TRY(engine::check_free(view, entry, *target));
+  engine::Exporter exporter(view, options, *target);
+  Status done = exporter.run(entry);
+  if (done.ok() && options.sync) done = target->sync();
+  if (done.ok()) return exporter.report();
+  ignore_error(target->remove_shelf(), "the first failure is the one to report");
+  return std::move(done).error();
 }
 
 }  // namespace ramet

@@ -130,6 +130,9 @@ Status CommitLog::write_groups(std::span<LogEntry* const> entries, size_t* durab
     bounds.insert(bounds.end(), entry->leans_on.begin(), entry->leans_on.end());
   }
   Status synced = blocks_.sync(bounds);
+  if (synced.ok() && blocks_.sync_failed()) {
+    synced = Error(ErrorCode::kIoError, "an earlier sync failed");
+  }
   if (!synced.ok()) {
     // A failed write of data left nothing acknowledged; a failed sync can't be told from it here.
     poisoned_ = synced.error().code() != ErrorCode::kOutOfSpace;

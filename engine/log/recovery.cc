@@ -90,6 +90,20 @@ Result<bool> is_damage(io::File& file, FileWindow& window, uint64_t from, uint64
   return false;
 }
 
+// So many numbers in a row without a file end the search for the segment that follows.
+constexpr int kProbeMisses = 64;
+
+// Does any group boundary of the file hold a frame of the log?
+Result<bool> holds_frames(io::File& file, uint64_t seed) {
+  RAMET_ASSIGN(const uint64_t size, file.size());
+  FileWindow window(file, size);
+  for (uint64_t at = kSegmentHeaderBytes; at < size; at += kGroupBytes) {
+    RAMET_ASSIGN(const ByteView bytes, window.at(at, kFrameHeaderBytes));
+    if (decode_frame_header(bytes, seed).ok()) return true;
+  }
+  return false;
+}
+
 class Walker {
  public:
   Walker(BlockStore& blocks, const LogPosition& from, const LogPosition& durable_end,
@@ -184,8 +198,39 @@ class Walker {
       RAMET_ASSIGN(damage, is_damage(file, window, at + kGroupBytes, who.seed,
                                      walk_.end.sequence));
     }
+    if (!damage) {
+      RAMET_ASSIGN(damage, has_successor(who));
+    }
     if (damage) return damaged(file, at, reason);
     return SegmentNo{0};
+  }
+
+  // A segment gets its first group only when the footer that names it is durable. So where one
+  // that follows `who` holds a frame, a bad footer of `who` is damage, not a torn tail [LOG-4].
+  Result<bool> has_successor(const SegmentIdentity& who) {
+    SegmentNo number = who.number;
+    for (int misses = 0; misses < kProbeMisses;) {
+      auto opened = blocks_.env().open(blocks_.path_of(++number, 0), io::OpenMode::kRead);
+      if (!opened.ok()) {
+        if (opened.error().code() != ErrorCode::kNotFound) return std::move(opened).error();
+        ++misses;
+        continue;
+      }
+      misses = 0;
+      const auto header = read_segment_header(**opened, blocks_.secret(), number);
+      if (!header.ok()) {
+        if (header.error().code() == ErrorCode::kIoError) return header.error();
+        continue;
+      }
+      if (header->stream != Stream::kCommit || header->epoch != who.epoch ||
+          header->previous != who.number) {
+        continue;
+      }
+      const SegmentIdentity next = blocks_.identity(number, 0, Stream::kCommit, header->epoch);
+      RAMET_ASSIGN(const bool found, holds_frames(**opened, next.seed));
+      if (found) return true;
+    }
+    return false;
   }
 
   // A segment is created and synced before anything names it: its absence is damage.

@@ -3,9 +3,10 @@
 //
 // Invariants:
 //   [LOG-4] a bad group is damage if a later valid commit's synced_through covers it, or a synced
-//           mark does, or a footer stands behind it, or it lies before the recorded durable end;
-//           else it is a torn tail. Guards: acknowledged commits dropped as a tail; crashes
-//           reported as damage. Held by: is_damage(). Parent: INV-7.
+//           mark does, or a footer stands behind it, or it lies before the recorded durable end,
+//           or the segment that follows holds a frame; else it is a torn tail. Guards:
+//           acknowledged commits dropped as a tail; crashes reported as damage. Held by:
+//           is_damage(), has_successor(). Parent: INV-7.
 //   [LOG-5] a group counts only if all of it is valid, so no commit is believed whose blocks are
 //           torn. Held by: read_group(). Parent: INV-1.
 #pragma once

@@ -57,7 +57,12 @@ Status SuperblockStore::write(Superblock superblock) {
   }
   if (!file.ok()) return std::move(file).error();
   RAMET_TRY((*file)->write(0, encode_superblock(superblock)));
-  RAMET_TRY((*file)->sync_data());
+  const Status synced = (*file)->sync_data();
+  if (!synced.ok()) {
+    sync_failed_ = true;
+    // Never kOutOfSpace: it must not be taken for a write that can be tried again.
+    return Error(ErrorCode::kIoError, synced.error().message());
+  }
   other_ = newest_;
   newest_ = superblock;
   newest_slot_ = slot;

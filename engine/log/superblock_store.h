@@ -27,6 +27,8 @@ class SuperblockStore {
   void fall_back();
   // Writes over the older of the two, with the next generation, synced. The other stays as it is.
   Status write(Superblock superblock);
+  // A sync failed once: what the device holds in the older slot cannot be known.
+  bool sync_failed() const { return sync_failed_; }
 
   const Superblock& newest() const { return newest_; }
   // The one that write() would replace last: recovery may have to start from it.
@@ -38,6 +40,7 @@ class SuperblockStore {
   std::shared_ptr<io::Env> env_;
   std::string directory_;
   size_t newest_slot_ = 0;
+  bool sync_failed_ = false;
   Superblock newest_;
   std::optional<Superblock> other_;
 };

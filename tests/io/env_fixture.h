@@ -37,6 +37,15 @@ testing::AssertionResult fails_with(const R& result, ErrorCode code) {
   return testing::AssertionFailure() << result.error().to_string();
 }
 
+// Instead of EXPECT_EQ for big contents, whose printed difference can take gigabytes.
+inline testing::AssertionResult same_bytes(ByteView actual, ByteView expected) {
+  if (actual == expected) return testing::AssertionSuccess();
+  const auto differ = std::mismatch(actual.begin(), actual.end(), expected.begin(), expected.end());
+  return testing::AssertionFailure()
+         << actual.size() << " bytes instead of " << expected.size() << ", different from "
+         << differ.first - actual.begin() << " on";
+}
+
 // `length` bytes that differ with the seed and with their place.
 inline Bytes pattern(size_t length, uint64_t seed) {
   std::mt19937_64 random(seed);

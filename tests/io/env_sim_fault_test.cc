@@ -69,7 +69,7 @@ TEST(SimFault, WriteErrorMayHaveWrittenABeginning) {
     EXPECT_FALSE(env.remove("/f").ok());
     EXPECT_FALSE(env.create_directory("/d").ok());
     EXPECT_EQ(env.stats().write_errors, 7u);
-    EXPECT_EQ(*env.read_raw("/f"), now);
+    EXPECT_TRUE(same_bytes(*env.read_raw("/f"), now));
   }
   EXPECT_TRUE(partly.contains(true));
 }
@@ -137,7 +137,7 @@ TEST(SimFault, LostWriteIsAcknowledgedAndSyncedAndNeverThere) {
   env.inject({.kind = FaultKind::kLostWrite, .probability = 1, .times_max = 1});
   ASSERT_OK(file->write(500, Bytes(1000, 'x')));
   ASSERT_OK(file->sync_data());
-  EXPECT_EQ(*env.read_raw("/f"), Bytes(1000, '.') + Bytes(500, '\0'));
+  EXPECT_TRUE(same_bytes(*env.read_raw("/f"), Bytes(1000, '.') + Bytes(500, '\0')));
   EXPECT_EQ(env.stats().lost_writes, 1u);
 }
 
@@ -272,7 +272,7 @@ TEST(SimCapacity, InjectedOutOfSpaceChangesNothing) {
   env.inject(always(FaultKind::kOutOfSpace));
   EXPECT_TRUE(fails_with(file->write(0, "new"), ErrorCode::kOutOfSpace));
   EXPECT_TRUE(fails_with(file->allocate(0, 4096), ErrorCode::kOutOfSpace));
-  EXPECT_EQ(*env.read_raw("/f"), "old");
+  EXPECT_TRUE(same_bytes(*env.read_raw("/f"), "old"));
   EXPECT_EQ(env.stats().out_of_space, 2u);
   EXPECT_OK(env.lock("/lock", true));  // a full disk does not keep the store shut
 }

@@ -44,6 +44,15 @@ std::string log_path(const io::SimEnv& env) {
   return "/store/segments/" + segment_file_name(newest_superblock(env).replay.segment, 0);
 }
 
+void put_file(Store& store, ContainerId container, const char* name, ByteView bytes) {
+  auto transaction = store.begin(container);
+  auto writer = (*transaction)->write_content();
+  ASSERT_TRUE((*writer)->append(bytes).ok());
+  ASSERT_TRUE(
+      (*transaction)->put_object(kRootFolder, name, Attributes{}, std::move(*writer)).ok());
+  ASSERT_TRUE((*transaction)->commit().ok());
+}
+
 size_t count(Store& store) {
   size_t n = 0;
   EXPECT_TRUE(store.containers({}, [&](const ContainerInfo&) {
@@ -135,18 +144,8 @@ TEST(Recovery, FramesOfAnAbandonedLifeNeverComeBack) {
 
   // The abandoned group, and the whole abandoned segment, as content of an imported file ...
   const auto info = store->container("later");
-  auto transaction = store->begin(info->id);
-  auto writer = (*transaction)->write_content();
-  ASSERT_TRUE((*writer)->append(with_abandoned).ok());
-  ASSERT_TRUE(
-      (*transaction)->put_object(kRootFolder, "log", Attributes{}, std::move(*writer)).ok());
-  ASSERT_TRUE((*transaction)->commit().ok());
-  auto inline_one = store->begin(info->id);
-  writer = (*inline_one)->write_content();
-  ASSERT_TRUE((*writer)->append(group.substr(0, 1500)).ok());
-  ASSERT_TRUE(
-      (*inline_one)->put_object(kRootFolder, "group", Attributes{}, std::move(*writer)).ok());
-  ASSERT_TRUE((*inline_one)->commit().ok());
+  put_file(*store, info->id, "log", with_abandoned);
+  put_file(*store, info->id, "group", group.substr(0, 1500));
   const uint64_t end = align_up(env->read_raw(live)->size(), 4096);
   env->power_cut(io::CutPolicy::kLoseAll);
   store.reset();
@@ -170,11 +169,13 @@ TEST(Recovery, FramesOfAnAbandonedLifeNeverComeBack) {
     ASSERT_NE(store, nullptr);
     EXPECT_EQ(count(*store), 2u) << "life " << life;
     EXPECT_FALSE(store->container("abandoned").ok());
-    const auto view = store->view(info->id);
-    const auto entry = (*view)->lookup("log");
-    ASSERT_TRUE(entry.ok());
-    EXPECT_TRUE((*view)->verify(entry->object).ok());
-    EXPECT_TRUE((*view)->verify((*view)->lookup("group")->object).ok());
+    {
+      const auto view = store->view(info->id);  // must not outlive its store
+      const auto entry = (*view)->lookup("log");
+      ASSERT_TRUE(entry.ok());
+      EXPECT_TRUE((*view)->verify(entry->object).ok());
+      EXPECT_TRUE((*view)->verify((*view)->lookup("group")->object).ok());
+    }
     env->power_cut(io::CutPolicy::kRandom);
     store.reset();
     env->restart();

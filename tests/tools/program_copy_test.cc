@@ -130,6 +130,29 @@ TEST_F(CopyTest, UnreadableFilesAreReportedAndTheRestGoesOn) {
   EXPECT_EQ(std::count(text.err.begin(), text.err.end(), '\n'), 1) << text.err;
 }
 
+// Either the signal came in time, or the import was faster: then all of it is there.
+TEST_F(CopyTest, InterruptedImportLeavesNothingBehind) {
+  for (int i = 0; i < 8; ++i) {
+    write_local(tree() / ("big" + std::to_string(i)), noise(8 << 20, 100 + i));
+  }
+  Running importing = start({"import", "--create", tree(), "other:/"}, {});
+  const std::string pid = std::to_string(importing.pid());
+  for (int i = 0; i < 1000 && read_local(store_ + "/lock").find(pid) == std::string::npos; ++i) {
+    ::usleep(1'000);
+  }
+  ASSERT_EQ(::kill(importing.pid(), SIGINT), 0);
+  const Ran ran = importing.wait();
+  if (ran.exit_code == 0) {
+    done({"export", "-q", "other", dir_.file("out")});
+    EXPECT_EQ(describe(tree()), describe(dir_.file("out")));
+    return;
+  }
+  EXPECT_EQ(ran.exit_code, 130) << ran.err;
+  EXPECT_EQ(std::count(ran.err.begin(), ran.err.end(), '\n'), 1) << ran.err;
+  EXPECT_EQ(done({"container", "list", "-q"}), "prod\n");
+  done({"import", "-q", "--create", tree(), "other:/"});
+}
+
 TEST_F(CopyTest, SymlinksAreShownAndNotFollowed) {
   done({"import", "-q", tree(), "prod:/t"});
   EXPECT_NE(done({"ls", "-l", "prod:/t/deep/link"}).find("link -> ../a"), std::string::npos);
