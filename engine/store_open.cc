@@ -11,9 +11,12 @@ namespace ramet {
 namespace {
 
 // Names that a directory may hold and still count as empty: an attempt that was cut short leaves
-// these folders, empty.
+// these folders, empty, and superblocks under their first names.
 Result<bool> harmless(io::Env& env, const std::string& path, const std::string& name) {
   if (name == "lost+found") return true;
+  for (const char* superblock : kSuperblockFileNames) {
+    if (name == std::string(superblock) + engine::SuperblockStore::kUnfinishedSuffix) return true;
+  }
   if (name != "segments" && name != "index") return false;
   const auto names = env.list(path + "/" + name);
   return names.ok() && names->empty();

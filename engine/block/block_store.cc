@@ -92,14 +92,16 @@ Result<BlockRef> BlockStore::append(Stream stream, FrameKind kind, Codec codec, 
   std::lock_guard lock(state.mu);
   const uint64_t need = kFrameHeaderBytes + stored.size() + 8;
   if (state.open && state.open->end() > kSegmentHeaderBytes &&
-      (state.open->end() + need > segment_bytes_max(stream) ||
+      (state.open->closed() || state.open->end() + need > segment_bytes_max(stream) ||
        state.open->slot_count() >= kSegmentSlotsMax)) {
-    // The map stream has no footers: its slots are offsets.
-    if (stream != Stream::kMap) {
+    // The map stream has no footers: its slots are offsets. Sealed already: there was no room for
+    // the next segment.
+    if (stream != Stream::kMap && !state.open->closed()) {
       RAMET_TRY(noted(*state.open, state.open->seal(0, BlockRef{}, sequence)));
     }
-    state.unsynced.push_back(state.open);
-    RAMET_ASSIGN(state.open, create_segment(stream, state.open->number()));
+    RAMET_ASSIGN(auto next, create_segment(stream, state.open->number()));
+    state.unsynced.push_back(std::move(state.open));
+    state.open = std::move(next);
   }
   if (!state.open) {
     RAMET_ASSIGN(state.open, create_segment(stream, 0));
@@ -214,7 +216,10 @@ Status BlockStore::seal_open(const BlockRef& checkpoint, Sequence last_sequence)
     StreamState& state = streams_[index_of(stream)];
     std::lock_guard lock(state.mu);
     if (!state.open) continue;
-    Status status = noted(*state.open, state.open->seal(0, checkpoint, last_sequence));
+    Status status = ok();
+    if (!state.open->closed()) {
+      status = noted(*state.open, state.open->seal(0, checkpoint, last_sequence));
+    }
     // Without room for a footer the map keeps the slot table, as after a crash.
     if (!status.ok() && status.error().code() != ErrorCode::kOutOfSpace) return status;
     state.open->close();

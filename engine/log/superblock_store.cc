@@ -8,10 +8,17 @@ std::string SuperblockStore::path_of(size_t slot) const {
 
 Status SuperblockStore::create(Superblock first) {
   for (size_t slot = 0; slot < 2; ++slot) {
-    RAMET_ASSIGN(auto file, env_->open(path_of(slot), io::OpenMode::kCreateExclusive));
+    // Under its name only when it is whole: an attempt that is cut short makes no store.
+    const std::string made = path_of(slot) + kUnfinishedSuffix;
+    RAMET_ASSIGN(const bool left_over, env_->exists(made));
+    if (left_over) RAMET_TRY(env_->remove(made));
+    RAMET_ASSIGN(auto file, env_->open(made, io::OpenMode::kCreateExclusive));
     first.generation = slot + 1;
     RAMET_TRY(file->write(0, encode_superblock(first)));
     RAMET_TRY(file->sync_data());
+    RAMET_ASSIGN(const bool taken, env_->exists(path_of(slot)));
+    if (taken) return Error(ErrorCode::kAlreadyExists, path_of(slot) + " is there already");
+    RAMET_TRY(env_->rename(made, path_of(slot)));
   }
   return env_->sync_directory(directory_);
 }

@@ -16,6 +16,9 @@ class SuperblockStore {
   SuperblockStore(std::shared_ptr<io::Env> env, std::string directory)
       : env_(std::move(env)), directory_(std::move(directory)) {}
 
+  // What the name of a superblock ends with while a store is being made.
+  static constexpr const char* kUnfinishedSuffix = ".new";
+
   // Makes both files for a new store, synced, the directory too.
   Status create(Superblock first);
   // Reads both. kFailedPrecondition: no superblock file here. kCorruption: neither is valid.

@@ -5,6 +5,7 @@
 // RAMET_SIM_SEEDS: seeds for each test.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <random>
 
@@ -16,7 +17,8 @@ namespace {
 
 uint64_t seeds() {
   const char* value = std::getenv("RAMET_SIM_SEEDS");
-  return value == nullptr ? 25 : std::strtoull(value, nullptr, 10);
+  // Fewer than 12 would not meet each kind of failure.
+  return value == nullptr ? 25 : std::max<uint64_t>(12, std::strtoull(value, nullptr, 10));
 }
 
 class Machine {

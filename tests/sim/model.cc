@@ -1,54 +1,105 @@
 #include "tests/sim/model.h"
 
+#include <algorithm>
 #include <vector>
+
+#include <fmt/format.h>
 
 #include "format/hash.h"
 
 namespace ramet::sim {
 namespace {
 
-std::string short_hash(ByteView bytes) { return blake3(bytes).to_hex().substr(0, 16); }
-
 void describe_paths(const PathMap& paths, std::string& out) {
-  for (const auto& [path, content] : paths) {
-    out += "  " + path;
+  std::map<uint64_t, std::pair<std::string, int>> objects;  // first path, number of names
+  for (const auto& [path, entry] : paths) {
+    if (path.back() == '/') continue;
+    ++objects.try_emplace(entry.object, path, 0).first->second.second;
+  }
+  for (const auto& [path, entry] : paths) {
+    out += fmt::format("  {} {:o}", path, entry.mode);
+    if (entry.content.rfind("ERROR", 0) == 0) out += " " + entry.content;
+    if (!entry.target.empty()) out += " -> " + entry.target;
     if (path.back() != '/') {
-      out += " " + std::to_string(content.size()) + " " + short_hash(content);
+      const auto& [first, names] = objects.at(entry.object);
+      out += fmt::format(" {} {:.16} {}", entry.content.size(), blake3(entry.content).to_hex(),
+                         entry.modified);
+      if (names > 1) out += fmt::format(" one of {} names, {}", names, first);
     }
     out += "\n";
   }
 }
 
-void add_folder(const View& view, const FolderId& folder, const std::string& path, PathMap& out) {
-  const Status status = view.list(folder, {}, [&](const Entry& entry) {
-    const std::string name = path + entry.name;
-    if (entry.is_folder()) {
-      out[name + "/"] = "";
-      add_folder(view, entry.folder, name + "/", out);
-      return true;
+// Everything that a view shows.
+class Walk {
+ public:
+  explicit Walk(const View& view) : view_(view) {}
+
+  PathMap run() {
+    add_folder(kRootFolder, "/");
+    std::map<uint64_t, uint32_t> names;
+    for (const auto& [path, entry] : out_) ++names[entry.object];
+    for (auto& [path, entry] : out_) {
+      if (path.back() != '/' && names[entry.object] != links_[entry.object]) {
+        entry.content = fmt::format("ERROR the object says that it has {} names",
+                                    links_[entry.object]);
+      }
     }
-    std::string content;
-    const Status read = view.stream(entry.object, [&](uint64_t offset, ByteView bytes) {
-      content.resize(offset, '\0');
-      content.append(bytes);
+    if (view_.summary()[SummaryColumn::kObjects] != numbers_.size()) out_["ERROR summary"];
+    return std::move(out_);
+  }
+
+ private:
+  void add_folder(const FolderId& folder, const std::string& path) {
+    const Status status = view_.list(folder, {}, [&](const Entry& entry) {
+      if (entry.is_folder()) {
+        const auto info = view_.folder(entry.folder);
+        ModelEntry& made = out_[path + entry.name + "/"];
+        if (info.ok()) made.mode = info->attributes.mode;
+        if (!info.ok()) made.content = "ERROR " + info.error().to_string();
+        add_folder(entry.folder, path + entry.name + "/");
+      } else {
+        out_[path + entry.name] = object(entry);
+      }
+      return true;
+    });
+    if (!status.ok()) out_[path + "ERROR " + status.error().to_string()];
+  }
+
+  ModelEntry object(const Entry& entry) {
+    ModelEntry made;
+    made.object = numbers_.try_emplace(entry.object, numbers_.size() + 1).first->second;
+    const auto info = view_.object(entry.object);
+    if (!info.ok()) {
+      made.content = "ERROR " + info.error().to_string();
+      return made;
+    }
+    links_[made.object] = info->links_count;
+    made.mode = info->attributes.mode;
+    made.modified = info->attributes.modified;
+    made.target = info->target;
+    const Status read = view_.stream(entry.object, [&](uint64_t offset, ByteView bytes) {
+      made.content.resize(offset, '\0');
+      made.content.append(bytes);
       return ok();
     });
-    if (!read.ok()) content = "ERROR " + read.error().to_string();
-    if (read.ok() && content.size() != entry.size) content = "ERROR size differs from the name's";
-    out[name] = content;
-    return true;
-  });
-  if (!status.ok()) out[path + "ERROR " + status.error().to_string()] = "";
-}
+    if (!read.ok()) {
+      made.content = "ERROR " + read.error().to_string();
+    } else if (made.content.size() != entry.size) {
+      made.content = "ERROR the size differs from the name's";
+    }
+    return made;
+  }
+
+  const View& view_;
+  PathMap out_;
+  std::map<ObjectId, uint64_t> numbers_;
+  std::map<uint64_t, uint32_t> links_;
+};
 
 PathMap paths_of(const Result<std::shared_ptr<const View>>& view) {
-  PathMap out;
-  if (!view.ok()) {
-    out["ERROR " + view.error().to_string()] = "";
-  } else {
-    add_folder(**view, kRootFolder, "/", out);
-  }
-  return out;
+  if (view.ok()) return Walk(**view).run();
+  return {{"ERROR " + view.error().to_string(), {}}};
 }
 
 }  // namespace
@@ -89,6 +140,19 @@ std::string describe(Store& store) {
     }
   }
   return describe(model) + errors;
+}
+
+std::string first_difference(const std::string& is, const std::string& should) {
+  const auto end = std::mismatch(is.begin(), is.end(), should.begin(), should.end()).first;
+  const size_t at = static_cast<size_t>(end - is.begin());
+  const size_t newline = at == 0 ? std::string::npos : is.rfind('\n', at - 1);
+  const size_t line = newline == std::string::npos ? 0 : newline + 1;
+  const auto line_of = [line](const std::string& text) {
+    return line >= text.size() ? "(end)" : text.substr(line, text.find('\n', line) - line);
+  };
+  const size_t container = is.rfind("\n", line > 1 ? line - 2 : 0);
+  return fmt::format("is:        {}\nshould be: {}\n(behind: {})", line_of(is), line_of(should),
+                     line == 0 ? "the beginning" : is.substr(container + 1, line - container - 2));
 }
 
 }  // namespace ramet::sim

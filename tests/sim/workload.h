@@ -1,8 +1,10 @@
 // Seeded operations that are done to a store and to the model alike, each step one commit (or a
-// checkpoint). The same seed gives the same steps, whatever happens to the store.
+// checkpoint). The same seed gives the same steps, whatever happens to the store. A copy goes on as
+// the original would.
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <random>
 #include <string>
 
@@ -17,30 +19,45 @@ class Workload {
   // Does the next step to the model, and to the store if there is one. The status is the store's:
   // after a failure the model is one step ahead.
   Status step(Store* store);
+  // The same with a seed for this step alone: lists of seeds can be shrunk.
+  Status step(Store* store, uint64_t seed);
   const Model& model() const { return model_; }
-  // For a test that dropped a container by itself.
+  // For tests that did it by themselves.
   void forget_container(const std::string& name) { model_.erase(name); }
+  void forget_path(const std::string& container, const std::string& path);
   // What the last step was, for messages.
   const std::string& last() const { return last_; }
 
  private:
   uint64_t pick(uint64_t n) { return n == 0 ? 0 : random_() % n; }
   const std::string& any_container();
-  std::string new_name(const char* prefix) { return prefix + std::to_string(next_++); }
+  std::string new_name(const char* prefix);
   std::string any_folder(const PathMap& paths);   // ends in '/'
   std::string any_path(const PathMap& paths);     // empty if there is none
+  std::string any_file(const PathMap& paths);     // a regular file; empty if there is none
+  const PathMap* any_version(const std::string& container, std::string& snapshot);
   std::string content();
+  ModelEntry new_file();
+  PathMap with_new_objects(PathMap paths);
 
   Status create(Store* store);
   Status put(Store* store);
+  Status append(Store* store);
+  Status put_many(Store* store);
+  Status put_link(Store* store);
+  Status put_symlink(Store* store);
+  Status set_attributes(Store* store);
   Status remove(Store* store);
   Status make_folder(Store* store);
   Status rename(Store* store);
+  Status replace(Store* store);
+  Status rename_container(Store* store);
   Status snapshot(Store* store);
   Status drop_snapshot(Store* store);
   Status clone(Store* store);
   Status clone_part(Store* store);
   Status drop(Store* store);
+  Status checkpoint(Store* store);
 
   std::mt19937_64 random_;
   Model model_;
@@ -50,5 +67,8 @@ class Workload {
 
 // Options that make everything happen early: small segments, early checkpoints, spills.
 StoreOptions tiny_options(std::shared_ptr<io::Env> env);
+
+// A number from the environment, by which a run is made longer, shorter or replayed.
+uint64_t from_environment(const char* name, uint64_t otherwise);
 
 }  // namespace ramet::sim
