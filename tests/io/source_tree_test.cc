@@ -92,7 +92,7 @@ TEST(SourceTree, VisitsNamesInByteOrderAndFoldersBehindFiles) {
 }
 
 TEST(SourceTree, LongestNamesAndManyFilesComeWithTheirContent) {
-  const TempDir dir;
+  const TempDir dir(test::memory_directory());
   const std::string longest(255, 'n');
   write_bytes(dir.file(longest), "long");
   for (int i = 0; i < 1000; ++i) write_bytes(dir.file("f" + std::to_string(i)), noise(300, i));
@@ -319,7 +319,7 @@ TEST(SourceTree, UnreadableFilesAndFoldersAreReportedAndTheRestIsRead) {
 // --- bounds --------------------------------------------------------------------------------------
 
 TEST(SourceTree, AFolderWithMoreNamesThanFitIsListedAgain) {
-  const TempDir dir;
+  const TempDir dir(test::memory_directory());
   for (int i = 0; i < 400; ++i) {
     write_bytes(dir.file("file" + std::to_string(i)), std::to_string(i));
     make_folder(dir.file("folder" + std::to_string(i)));
@@ -335,7 +335,7 @@ TEST(SourceTree, AFolderWithMoreNamesThanFitIsListedAgain) {
 }
 
 TEST(SourceTree, AnyDepthIsReadWithFewDescriptors) {
-  const TempDir dir;
+  const TempDir dir(test::memory_directory());
   const std::string name(200, 'd');  // so deep a path cannot be named
   constexpr int kDepth = 600;
   int at = ::open(dir.path().c_str(), O_RDONLY | O_DIRECTORY);
@@ -363,7 +363,7 @@ TEST(SourceTree, AnyDepthIsReadWithFewDescriptors) {
 }
 
 TEST(SourceTree, ManySmallFoldersStayWithinTheirDescriptors) {
-  const TempDir dir;
+  const TempDir dir(test::memory_directory());
   for (int i = 0; i < 600; ++i) {
     make_folder(dir.file(std::to_string(i)));
     write_bytes(dir.file(std::to_string(i) + "/f"), "x");
@@ -382,7 +382,7 @@ TEST(SourceTree, ManySmallFoldersStayWithinTheirDescriptors) {
 }
 
 TEST(SourceTree, AnAlmostEmptyBudgetStillReadsEverything) {
-  const TempDir dir;
+  const TempDir dir(test::memory_directory());
   for (int i = 0; i < 300; ++i) write_bytes(dir.file(std::to_string(i)), noise(5000, i));
   SourceOptions options;
   options.read_ahead_bytes = 1;
@@ -393,7 +393,7 @@ TEST(SourceTree, AnAlmostEmptyBudgetStillReadsEverything) {
 }
 
 TEST(SourceTree, MayBeDestroyedAtAnyItem) {
-  const TempDir dir;
+  const TempDir dir(test::memory_directory());
   for (int i = 0; i < 500; ++i) write_bytes(dir.file(std::to_string(i)), noise(5000, i));
   for (int stop : {0, 1, 2, 40, 499, 502}) {
     SourceOptions options;

@@ -16,6 +16,11 @@
 
 namespace ramet::test {
 
+// Where files are in memory, for tests with many of them: "" (TempDir's default) if nowhere.
+inline std::string memory_directory() {
+  return ::access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "";
+}
+
 inline void write_bytes(const std::string& path, ByteView bytes, off_t offset = 0) {
   const int fd = ::open(path.c_str(), O_WRONLY | O_CREAT, 0644);
   RAMET_CHECK(fd >= 0, "open for writing");
