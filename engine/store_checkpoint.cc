@@ -72,6 +72,7 @@ Status StoreImpl::checkpoint_now(bool closing) {
   // A clean close leaves both superblocks at the same checkpoint, so that no log is needed.
   if (closing) RAMET_TRY(watched(superblocks_->write(superblocks_->newest())));
   queue_->let_go_of_persisted();
+  map_->let_go_of_persisted();
   trim_log(closing);
   release_recorded();
   if (closing || index_->pending() >= kIndexFlushEntries) {

@@ -124,10 +124,12 @@ Status SegmentMap::erase(SegmentNo number, Sequence sequence) {
 }
 
 Result<Root> SegmentMap::persist(Sequence sequence) {
-  RAMET_ASSIGN(const Root clean, ramet::engine::persist(context_, root(), sequence));
+  return ramet::engine::persist(context_, root(), sequence);
+}
+
+void SegmentMap::let_go_of_persisted() {
   std::lock_guard lock(mu_);
-  root_ = clean;
-  return clean;
+  root_ = replace_persisted(context_, std::move(root_));
 }
 
 }  // namespace ramet::engine

@@ -34,6 +34,9 @@ class SegmentMap : public SegmentDirectory {
 
   // Writes the changed nodes to the map stream (not synced) and returns the root.
   Result<Root> persist(Sequence sequence);
+  // Frees the memory of what was persisted: only once it is synced, for until then the disk may
+  // drop it and lookups must go on.
+  void let_go_of_persisted();
 
  private:
   Root root();

@@ -1,5 +1,6 @@
 // Import and export of whole trees: what comes out is what went in, in every respect; what cannot
 // be copied is reported, and the rest is.
+#include <atomic>
 #include <gtest/gtest.h>
 #include <sys/mount.h>
 
@@ -313,7 +314,7 @@ TEST_F(ImportTest, AFileThatKeepsChangingIsReportedAndLeftOut) {
   write_bytes(tree("steady"), "steady");
   store_.import(tree("big"), "/");  // is left as it was
   io::SourceOptions source;
-  off_t end = 1'500'000;
+  std::atomic<off_t> end = 1'500'000;  // several readers may be at it
   source.after_read = [&](const std::string& name, int) {
     if (name != "steady") write_bytes(tree(name), "more", end += 4);
   };

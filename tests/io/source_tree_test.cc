@@ -334,6 +334,23 @@ TEST(SourceTree, AFolderWithMoreNamesThanFitIsListedAgain) {
   EXPECT_EQ(all.order.size(), 2u + 400 + 3 * 400);
 }
 
+TEST(SourceTree, NamesOfOuterFoldersAreListedAgainWhenAllTogetherAreTooMany) {
+  const TempDir dir(test::memory_directory());
+  for (int i = 0; i < 1000; ++i) {
+    const std::string digits = std::to_string(1000 + i);  // ten in ten in ten
+    std::string path = dir.path();
+    for (size_t level = 1; level < digits.size(); ++level) {
+      path += std::string("/") + digits[level];
+      ::mkdir(path.c_str(), 0755);
+    }
+  }
+  SourceOptions options;
+  options.names_bytes_max = 450;  // ten names; two folders' worth for all
+  const Seen few = read_all(dir.path(), options);
+  EXPECT_EQ(few.order.size(), 2u + 2 * (10 + 100 + 1000));
+  EXPECT_EQ(few.order, read_all(dir.path()).order);
+}
+
 TEST(SourceTree, AnyDepthIsReadWithFewDescriptors) {
   const TempDir dir(test::memory_directory());
   const std::string name(200, 'd');  // so deep a path cannot be named

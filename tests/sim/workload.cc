@@ -106,7 +106,7 @@ StoreOptions tiny_options(std::shared_ptr<io::Env> env) {
   options.node_segment_bytes = 32 << 10;
   options.data_segment_bytes = 48 << 10;
   options.map_segment_bytes = 48 << 10;
-  options.ballast_bytes = 64 << 10;
+  options.ballast_bytes = 192 << 10;  // room for one checkpoint and some commits
   options.index_bytes = 1 << 20;
   options.inline_block_bytes = 2 << 10;
   options.chunk_average = 1024;

@@ -22,6 +22,8 @@ class Workload {
   // The same with a seed for this step alone: lists of seeds can be shrunk.
   Status step(Store* store, uint64_t seed);
   const Model& model() const { return model_; }
+  // Goes another way from here on.
+  void reseed(uint64_t seed) { random_.seed(seed); }
   // For tests that did it by themselves.
   void forget_container(const std::string& name) { model_.erase(name); }
   void forget_path(const std::string& container, const std::string& path);
