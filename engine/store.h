@@ -67,7 +67,8 @@ class Store {
                                              const StoreOptions& options);
   // Closes without a report if close() was not called.
   virtual ~Store() = default;
-  // Writes a checkpoint and marks the store clean. Idempotent.
+  // Writes a checkpoint and marks the store clean. Idempotent. Whatever it returns, calls after it
+  // fail with kFailedPrecondition.
   virtual Status close() = 0;
 
   // Container names: 1 to 255 bytes, any but '/', ':', '@', NUL and newline; kInvalidArgument.

@@ -24,6 +24,7 @@ constexpr size_t kCopyDistance = 4096;
 }  // namespace
 
 Status StoreImpl::checkpoint() {
+  RAMET_TRY(check_open());
   if (options_.read_only) return Error(ErrorCode::kFailedPrecondition, "the store is read-only");
   Status status = checkpoint_now(false);
   if (status.ok() || status.error().code() != ErrorCode::kOutOfSpace) return status;
@@ -230,7 +231,9 @@ Status StoreImpl::close() {
       status = checkpoint_now(true);
     }
   }
-  queue_.reset();
+  if (queue_ != nullptr) {
+    queue_->refuse(Error(ErrorCode::kFailedPrecondition, "the store " + path_ + " is closed"));
+  }
   lock_.reset();
   return status;
 }

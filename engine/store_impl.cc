@@ -38,7 +38,13 @@ void append_drop(TreeOperations& operations, const HeadState& head, uint32_t n, 
 
 }  // namespace
 
+Status StoreImpl::check_open() const {
+  if (!closed_) return ok();
+  return Error(ErrorCode::kFailedPrecondition, "the store " + path_ + " is closed");
+}
+
 Result<Sequence> StoreImpl::commit(CommitRequest& request, bool frees_space) {
+  RAMET_TRY(check_open());
   if (options_.read_only) {
     return Error(ErrorCode::kFailedPrecondition, "the store was opened read-only");
   }
@@ -83,6 +89,7 @@ Result<ContainerInfo> StoreImpl::create_container(const std::string& name,
 }
 
 Result<ContainerInfo> StoreImpl::container(const std::string& name) {
+  RAMET_TRY(check_open());
   const HeadState head = visible();
   RAMET_ASSIGN(const ContainerId id, find_container_id(context_, head.catalog, name));
   RAMET_ASSIGN(const ContainerEntry entry, find_container(context_, head.catalog, id));
@@ -90,12 +97,14 @@ Result<ContainerInfo> StoreImpl::container(const std::string& name) {
 }
 
 Result<ContainerInfo> StoreImpl::container(ContainerId id) {
+  RAMET_TRY(check_open());
   RAMET_ASSIGN(const ContainerEntry entry, find_container(context_, visible().catalog, id));
   return info_of(entry);
 }
 
 Status StoreImpl::containers(std::string_view after,
                              const std::function<bool(const ContainerInfo&)>& visit) {
+  RAMET_TRY(check_open());
   const HeadState head = visible();
   return each_container(context_, head.catalog, after,
                         [&](const std::string&, ContainerId id) -> Result<bool> {
@@ -180,6 +189,7 @@ Result<SnapshotInfo> StoreImpl::create_snapshot(ContainerId container, const std
 
 Status StoreImpl::snapshots(ContainerId container,
                             const std::function<bool(const SnapshotInfo&)>& visit) {
+  RAMET_TRY(check_open());
   const HeadState head = visible();
   RAMET_TRY(find_container(context_, head.catalog, container));
   bool more = true;
@@ -211,6 +221,7 @@ Status StoreImpl::drop_snapshot(ContainerId container, const std::string& name) 
 
 Result<std::shared_ptr<const View>> StoreImpl::view(ContainerId container,
                                                     const std::string& snapshot) {
+  RAMET_TRY(check_open());
   const HeadState head = visible();
   RAMET_ASSIGN(const ContainerEntry entry, find_container(context_, head.catalog, container));
   if (snapshot.empty()) {
@@ -224,6 +235,7 @@ Result<std::shared_ptr<const View>> StoreImpl::view(ContainerId container,
 }
 
 Result<std::unique_ptr<Transaction>> StoreImpl::begin(ContainerId container) {
+  RAMET_TRY(check_open());
   if (options_.read_only) {
     return Error(ErrorCode::kFailedPrecondition, "the store was opened read-only");
   }

@@ -75,6 +75,8 @@ class StoreImpl : public Store {
     env_->random({reinterpret_cast<char*>(random.data()), random.size()});
     return make_id<AnyId>(queue_->take_ids(1), random);
   }
+  // kFailedPrecondition after close().
+  Status check_open() const;
   // The state that readers see.
   HeadState visible() const { return queue_->durable(); }
 

@@ -48,6 +48,7 @@ Status StoreImpl::count_segments(StoreInfo& info) {
 }
 
 Result<StoreInfo> StoreImpl::info() {
+  RAMET_TRY(check_open());
   const HeadState head = visible();
   StoreInfo info;
   info.id = superblocks_->newest().store_id;
