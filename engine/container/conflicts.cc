@@ -17,14 +17,22 @@ Error conflict(const std::string& what) {
 
 class Checker {
  public:
-  Checker(TreeContext& context, const Root& work, bool moved_folders)
-      : context_(context), work_(work), moved_folders_(moved_folders) {}
+  Checker(TreeContext& context, const Root& base, const Root& work, bool moved_folders)
+      : context_(context), base_(base), work_(work), moved_folders_(moved_folders) {}
 
   Status check(ByteView key, const Value* before, const Value* after) {
     RAMET_TRY(check_key(key, before, after));
     const auto space = container_space_of(key);
     if (space == ContainerSpace::kDirent && after != nullptr) return check_dirent(key);
     if (space == ContainerSpace::kFolder) return check_folder(key, before, after);
+    if (space == ContainerSpace::kObject) {
+      RAMET_ASSIGN(const ObjectKey object, decode_object_key(key));
+      return check_object(object.id, object.type, after == nullptr);
+    }
+    if (space == ContainerSpace::kLinkedBy) {
+      RAMET_ASSIGN(const LinkedByKey linked, decode_linked_by_key(key));
+      return check_names(linked, after == nullptr);
+    }
     return ok();
   }
 
@@ -35,11 +43,32 @@ class Checker {
     const bool as_base = before == nullptr ? !found : found && same_value(mine, *before);
     if (as_base) return ok();
     const bool as_head = after == nullptr ? !found : found && same_value(mine, *after);
-    // Two that count the names of an object, each from the same number, come to the same record,
-    // and together to a wrong one.
-    const bool counts = after != nullptr && container_space_of(key) == ContainerSpace::kObject;
-    if (as_head && !counts) return ok();
-    return conflict("both changed the same entry");
+    return as_head ? ok() : Status(conflict("both changed the same entry"));
+  }
+
+  // An object is one thing with its content and its names: others changed a part of it, so this
+  // transaction may have changed none. Equal values prove nothing: two that each add a name, from
+  // the same count, come to the same record, and together to a wrong one.
+  Status check_object(const ObjectId& id, TypeNumber type, bool there_gone) {
+    const Bytes key = object_key(type, id);
+    Value was, is;
+    RAMET_ASSIGN(const bool in_base, get(context_, base_, key, &was));
+    RAMET_ASSIGN(const bool in_work, get(context_, work_, key, &is));
+    if (!in_base && !in_work) return ok();  // new there
+    if (!in_work && there_gone) return ok();  // both removed it
+    bool changed = in_base != in_work || !same_value(was, is);
+    for (const KeyRange& range : {extent_range(type, id, 0), linked_by_range(id)}) {
+      if (changed) break;
+      RAMET_ASSIGN(changed, differs(context_, base_, work_, range.from, range.to));
+    }
+    return changed ? Status(conflict("both changed the same object")) : ok();
+  }
+
+  Status check_names(const LinkedByKey& key, bool there_gone) {
+    const auto object = Reader(context_, base_).object(key.target);
+    if (object.ok()) return check_object(key.target, object->info.type, there_gone);
+    // New there: not known here.
+    return object.error().code() == ErrorCode::kNotFound ? ok() : Status(object.error());
   }
 
   // Somebody added a name: it must be free here, and its folder must still exist.
@@ -79,6 +108,7 @@ class Checker {
   }
 
   TreeContext& context_;
+  const Root& base_;
   const Root& work_;
   const bool moved_folders_;
 };
@@ -88,7 +118,7 @@ class Checker {
 Status check_conflicts(TreeContext& context, const Root& base, const Root& work, const Root& head,
                        bool work_moved_folders) {
   if (same_root(base, head)) return ok();
-  Checker checker(context, work, work_moved_folders);
+  Checker checker(context, base, work, work_moved_folders);
   Status status = ok();
   RAMET_TRY(diff(context, base, head, [&](ByteView key, const Value* before, const Value* after) {
     status = checker.check(key, before, after);

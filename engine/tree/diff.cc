@@ -48,6 +48,24 @@ class Walker {
     return {};
   }
 
+  // Passes over what stands before `from`, and opens the subtrees that reach across it, so that
+  // everything from here on is in the range. Done behind `to`.
+  Status enter(ByteView from, ByteView to) {
+    while (!done()) {
+      if (!to.empty() && position_ >= to) {
+        at_root_ = false;
+        frames_.clear();
+      } else if (position_ >= from) {
+        break;
+      } else if (at_entry() || ends_before(from)) {
+        skip();
+      } else {
+        RAMET_TRY(open());
+      }
+    }
+    return {};
+  }
+
   // Goes on behind the item.
   void skip() {
     if (std::exchange(at_root_, false)) return;
@@ -64,6 +82,11 @@ class Walker {
   };
   Frame& top() { return frames_.back(); }
   const Frame& top() const { return frames_.back(); }
+  bool ends_before(ByteView key) {
+    if (at_root_) return false;
+    const Bytes upper = upper_bound();
+    return !upper.empty() && upper <= key;
+  }
   Bytes upper_bound() {
     const Frame& frame = top();
     if (frame.index + 1 == frame.node.count()) return frame.upper;
@@ -104,8 +127,16 @@ Status open_greater(Walker& a, Walker& b) {
 }  // namespace
 
 Status diff(TreeContext& context, const Root& before, const Root& after, const DiffVisitor& visit) {
+  return diff(context, before, after, {}, {}, visit);
+}
+
+Status diff(TreeContext& context, const Root& before, const Root& after, ByteView from,
+            ByteView to, const DiffVisitor& visit) {
   Walker a(context, before), b(context, after);
-  while (!a.done() || !b.done()) {
+  for (;;) {
+    RAMET_TRY(a.enter(from, to));
+    RAMET_TRY(b.enter(from, to));
+    if (a.done() && b.done()) return {};
     if (!a.done() && !b.done() && same_subtree(a, b)) {
       a.skip();
       b.skip();
@@ -134,7 +165,16 @@ Status diff(TreeContext& context, const Root& before, const Root& after, const D
     }
     first.skip();
   }
-  return {};
+}
+
+Result<bool> differs(TreeContext& context, const Root& before, const Root& after, ByteView from,
+                     ByteView to) {
+  bool found = false;
+  RAMET_TRY(diff(context, before, after, from, to, [&](ByteView, const Value*, const Value*) {
+    found = true;
+    return false;
+  }));
+  return found;
 }
 
 }  // namespace ramet::engine

@@ -19,5 +19,11 @@ using DiffVisitor = std::function<bool(ByteView key, const Value* before, const 
 // the difference. Thread-safe. Fails with kCorruption or kIoError when a node that must be read
 // can't be.
 Status diff(TreeContext& context, const Root& before, const Root& after, const DiffVisitor& visit);
+// The same for the keys from `from` up to (not including) `to`; empty `to`: to the end.
+Status diff(TreeContext& context, const Root& before, const Root& after, ByteView from,
+            ByteView to, const DiffVisitor& visit);
+// Is anything in the range not the same?
+Result<bool> differs(TreeContext& context, const Root& before, const Root& after, ByteView from,
+                     ByteView to);
 
 }  // namespace ramet::engine

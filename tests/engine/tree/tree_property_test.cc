@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <set>
 
 #include "tests/engine/tree/tree_fixture.h"
 
@@ -249,7 +250,9 @@ class Machine {
       }
       compare_seeks(root, version.model, key);
     }
-    compare_diff(version, versions_[step.b % versions_.size()]);
+    const Version& other = versions_[step.b % versions_.size()];
+    compare_diff(version, other);
+    compare_range_diff(version, other, from, to);
   }
 
   void compare_births(const Version& version, const Root& root, const std::string& from,
@@ -305,6 +308,29 @@ class Machine {
                 return true;
               }));
     EXPECT_EQ(found, expected);
+  }
+
+  void compare_range_diff(const Version& a, const Version& b, const std::string& from,
+                          const std::string& to) {
+    std::set<std::string> expected;
+    for (const Model* model : {&a.model, &b.model}) {
+      for (auto i = model->lower_bound(from); i != model->end() && (to.empty() || i->first < to);
+           ++i) {
+        const auto in_a = a.model.find(i->first), in_b = b.model.find(i->first);
+        const bool same = in_a != a.model.end() && in_b != b.model.end() &&
+                          in_a->second == in_b->second;
+        if (!same) expected.insert(i->first);
+      }
+    }
+    std::set<std::string> found;
+    must(diff(context_.tree, a.tree.share(), b.tree.share(), from, to,
+              [&](ByteView key, const Value*, const Value*) {
+                EXPECT_TRUE(found.insert(std::string(key)).second);
+                return true;
+              }));
+    EXPECT_EQ(found, expected);
+    EXPECT_EQ(must(differs(context_.tree, a.tree.share(), b.tree.share(), from, to)),
+              !expected.empty());
   }
 
   TestContext context_;
