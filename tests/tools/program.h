@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <signal.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -64,6 +65,7 @@ inline void give_to_nobody(const fs::path& root) {
 struct Ran {
   int exit_code = -1;  // -1: ended by `signal`
   int signal = 0;
+  uint64_t memory_peak = 0;  // bytes resident at most
   std::string out;
   std::string err;
 
@@ -94,8 +96,10 @@ class Running {
   pid_t pid() const { return pid_; }
   Ran wait() {
     int status = 0;
-    EXPECT_EQ(::waitpid(std::exchange(pid_, 0), &status, 0) > 0, true);
+    rusage usage{};
+    EXPECT_EQ(::wait4(std::exchange(pid_, 0), &status, 0, &usage) > 0, true);
     Ran ran;
+    ran.memory_peak = static_cast<uint64_t>(usage.ru_maxrss) << 10;
     if (WIFEXITED(status)) ran.exit_code = WEXITSTATUS(status);
     if (WIFSIGNALED(status)) ran.signal = WTERMSIG(status);
     if (!out_.empty()) ran.out = read_local(out_);

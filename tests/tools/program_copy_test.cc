@@ -153,6 +153,32 @@ TEST_F(CopyTest, InterruptedImportLeavesNothingBehind) {
   done({"import", "-q", "--create", tree(), "other:/"});
 }
 
+// Bigger than what it may take: neither the file nor its list of blocks is held.
+TEST_F(CopyTest, MemoryStaysBoundedWhateverTheSizeOfAFile) {
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+  GTEST_SKIP() << "sanitizers take memory of their own";
+#endif
+  constexpr uint64_t kMost = 256 << 20;
+  {
+    std::ofstream file(dir_.file("big"), std::ios::binary);
+    for (uint64_t i = 0; i < 10; ++i) {
+      const std::string bytes = noise(32 << 20, i + 1);
+      file.write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
+    }
+  }
+  ASSERT_GT(fs::file_size(dir_.file("big")), kMost);
+  const auto peak = [&](const Words& words) {
+    const Ran ran = run(words);
+    EXPECT_EQ(ran.exit_code, 0) << ran.err;
+    EXPECT_GT(ran.memory_peak, 0u);
+    return ran.memory_peak;
+  };
+  EXPECT_LT(peak({"import", "-q", dir_.file("big"), "prod:/"}), kMost);
+  EXPECT_LT(peak({"export", "-q", "prod:/big", dir_.file("out")}), kMost);
+  EXPECT_LT(peak({"verify", "-q", "prod:/big"}), kMost);
+  EXPECT_LT(peak({"cat", "prod:/big"}), kMost);
+}
+
 TEST_F(CopyTest, SymlinksAreShownAndNotFollowed) {
   done({"import", "-q", tree(), "prod:/t"});
   EXPECT_NE(done({"ls", "-l", "prod:/t/deep/link"}).find("link -> ../a"), std::string::npos);
