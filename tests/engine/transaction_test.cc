@@ -121,7 +121,7 @@ TEST_F(TransactionTest, FoldersGoWhenTheyAreEmptyOrAsATree) {
   ASSERT_TRUE(transaction->remove_tree(kRootFolder, "d").ok());
   EXPECT_EQ(code_of(transaction->lookup("/d")), "not found");
   ASSERT_TRUE(transaction->commit().ok());
-  const Summary& summary = store_->container(container_)->summary;
+  const Summary summary = store_->container(container_)->summary;
   EXPECT_EQ(summary[SummaryColumn::kObjects], 0u);
   EXPECT_EQ(summary[SummaryColumn::kFolders], 0u);
   EXPECT_EQ(summary[SummaryColumn::kContentBytes], 0u);
