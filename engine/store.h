@@ -71,7 +71,8 @@ class Store {
   // fail with kFailedPrecondition.
   virtual Status close() = 0;
 
-  // Container names: 1 to 255 bytes, any but '/', ':', '@', NUL and newline; kInvalidArgument.
+  // Container names: 1 to 255 bytes, any but '/', ':', '@', NUL and newline; notes: at most 4096
+  // bytes; kInvalidArgument.
   virtual Result<ContainerInfo> create_container(const std::string& name,
                                                  const std::string& note = {}) = 0;
   virtual Result<ContainerInfo> container(const std::string& name) = 0;  // kNotFound

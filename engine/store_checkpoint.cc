@@ -26,17 +26,22 @@ constexpr size_t kCopyDistance = 4096;
 Status StoreImpl::checkpoint() {
   RAMET_TRY(check_open());
   if (options_.read_only) return Error(ErrorCode::kFailedPrecondition, "the store is read-only");
-  Status status = checkpoint_now(false);
+  return checkpoint_with_reserve(false);
+}
+
+Status StoreImpl::checkpoint_with_reserve(bool when_due) {
+  Status status = checkpoint_now(false, when_due);
   if (status.ok() || status.error().code() != ErrorCode::kOutOfSpace) return status;
   if (!give_up_reserve()) return status;
-  return checkpoint_now(false);
+  return checkpoint_now(false, when_due);
 }
 
 // The order of writes is what makes a crash at any point harmless: nodes, synced; the map that
 // says where they are, and the checkpoint frame, synced; then one superblock, synced; only then is
 // anything removed.
-Status StoreImpl::checkpoint_now(bool closing) {
+Status StoreImpl::checkpoint_now(bool closing, bool when_due) {
   std::lock_guard lock(checkpoint_mu_);
+  if (when_due && !checkpoint_due()) return ok();
   if (auto failure = queue_->failure()) return *failure;
   // A second try would build on what a failed sync may have dropped: there is none [QUEUE-3].
   const auto watched = [this](Status status) {
@@ -74,6 +79,7 @@ Status StoreImpl::checkpoint_now(bool closing) {
   if (closing) RAMET_TRY(watched(superblocks_->write(superblocks_->newest())));
   queue_->let_go_of_persisted();
   map_->let_go_of_persisted();
+  dirty_floor_ = context_.dirty_bytes.load();
   trim_log(closing);
   release_recorded();
   if (closing || index_->pending() >= kIndexFlushEntries) {
@@ -175,8 +181,17 @@ Status StoreImpl::check_reserve(bool frees_space) {
   return ok();
 }
 
+uint64_t StoreImpl::dirty_bytes() {
+  const int64_t dirty = context_.dirty_bytes.load();
+  int64_t floor = dirty_floor_.load();
+  while (dirty < floor && !dirty_floor_.compare_exchange_weak(floor, dirty)) {
+  }
+  return static_cast<uint64_t>(std::max<int64_t>(0, dirty - floor));
+}
+
 bool StoreImpl::checkpoint_due() {
-  return context_.dirty_bytes.load() > static_cast<int64_t>(options_.dirty_bytes_max) ||
+  if (queue_->durable().sequence == checkpoint_sequence_) return false;  // there is nothing new
+  return dirty_bytes() > options_.dirty_bytes_max ||
          log_->bytes_written() - log_bytes_at_checkpoint_ > options_.replay_bytes_max ||
          blocks_->own_count() > kOwnSegmentsMax;
 }
@@ -198,7 +213,7 @@ void StoreImpl::maintain() {
     if (checkpoint_due()) {
       // An error that matters (a failed sync) shows at the next commit; a full disk at the
       // commits that need room.
-      ignore_error(checkpoint(), "tried again when the next commit makes it due");
+      ignore_error(checkpoint_with_reserve(true), "tried again when the next commit makes it due");
     }
     if (index_->merge_is_due()) ignore_error(index_->merge(), "the index is a hint");
     const Sequence now = queue_->durable().sequence;

@@ -44,6 +44,7 @@ Result<CloneResult> StoreImpl::clone(const CloneSpec& spec) {
 // one commit of a few hundred bytes, whatever the source holds [INV-5].
 Result<CloneResult> StoreImpl::clone_whole(const CloneSpec& spec) {
   RAMET_TRY(check_label(spec.new_container, "a container's name"));
+  RAMET_TRY(check_note(spec.note));
   CloneResult result;
   result.container = new_id<ContainerId>();
   ContainerRecord record;

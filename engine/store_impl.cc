@@ -51,10 +51,9 @@ Result<Sequence> StoreImpl::commit(CommitRequest& request, bool frees_space) {
   RAMET_TRY(check_reserve(frees_space));
   if (checkpoint_due()) {
     // In the background writers go on until the dirty nodes are twice what they should be.
-    const bool far = context_.dirty_bytes.load() >
-                     2 * static_cast<int64_t>(options_.dirty_bytes_max);
+    const bool far = dirty_bytes() > 2 * options_.dirty_bytes_max;
     if (!options_.background || far) {
-      Status status = checkpoint();
+      Status status = checkpoint_with_reserve(true);
       if (!status.ok() && !frees_space) return std::move(status).error();
     } else {
       wake_maintenance();
@@ -71,6 +70,7 @@ Result<Sequence> StoreImpl::commit(CommitRequest& request, bool frees_space) {
 Result<ContainerInfo> StoreImpl::create_container(const std::string& name,
                                                   const std::string& note) {
   RAMET_TRY(check_label(name, "a container's name"));
+  RAMET_TRY(check_note(note));
   const auto id = new_id<ContainerId>();
   ContainerRecord record;
   record.name = name;
@@ -162,6 +162,7 @@ Status StoreImpl::drop_container(ContainerId id) {
 Result<SnapshotInfo> StoreImpl::create_snapshot(ContainerId container, const std::string& name,
                                                 const std::string& note) {
   RAMET_TRY(check_label(name, "a snapshot's name"));
+  RAMET_TRY(check_note(note));
   SnapshotRecord record;
   record.created = env_->now();
   record.note = note;

@@ -93,13 +93,18 @@ class StoreImpl : public Store {
   Status rebuild_lost_index();
 
   // store_checkpoint.cc
-  Status checkpoint_now(bool closing);
+  // `when_due`: unless another thread's made it unnecessary.
+  Status checkpoint_now(bool closing, bool when_due = false);
+  Status checkpoint_with_reserve(bool when_due);
   Status write_trees(const HeadState& state, CheckpointRecord& record);
   Status record_segments(Sequence sequence, bool closing, CheckpointRecord& record);
   Status write_frames(const CheckpointRecord& record, Superblock& superblock);
   void trim_log(bool closing);
   void release_recorded();
   Status count_segments(StoreInfo& info);
+  // Bytes that a checkpoint would write: dirty nodes but for those that it cannot get rid of
+  // (working copies, old states that views hold).
+  uint64_t dirty_bytes();
   bool checkpoint_due();
   void maintain();  // body of the background thread
   void stop_maintenance();
@@ -129,6 +134,9 @@ class StoreImpl : public Store {
   HeadState state_;
   SegmentNo next_segment_ = 1;
   bool crashed_ = false;
+  bool index_whole_ = false;  // it was found with everything that it once knew
+  StoreId store_id_;
+  Epoch epoch_ = 0;
   std::optional<Error> damage_;
   uint64_t replayed_commits_ = 0;
   uint64_t replayed_bytes_ = 0;
@@ -144,6 +152,7 @@ class StoreImpl : public Store {
   };
   std::map<SegmentNo, Recorded> recorded_;
   std::atomic<uint64_t> log_bytes_at_checkpoint_{0};
+  std::atomic<int64_t> dirty_floor_{0};  // dirty bytes that the last checkpoint left, or less
   std::atomic<Sequence> checkpoint_sequence_{0};
 
   std::thread maintenance_;

@@ -51,8 +51,8 @@ Result<StoreInfo> StoreImpl::info() {
   RAMET_TRY(check_open());
   const HeadState head = visible();
   StoreInfo info;
-  info.id = superblocks_->newest().store_id;
-  info.epoch = superblocks_->newest().epoch;
+  info.id = store_id_;
+  info.epoch = epoch_;
   info.sequence = head.sequence;
   info.checkpoint_sequence = checkpoint_sequence_;
   info.io = std::string(env_->name());

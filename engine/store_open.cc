@@ -161,6 +161,11 @@ Status StoreImpl::open_locked() {
   queue_->start(state_, newest.epoch);
   index_ = std::make_unique<DedupeIndex>(*env_, path_ + "/index", options_.read_only,
                                          IndexOptions{.memory_bytes = options_.index_bytes});
+  // Before anything is put into it.
+  const IndexStats found = index_->stats();
+  index_whole_ = found.notes == 0 && (found.runs > 0 || found.table_entries > 0);
+  store_id_ = newest.store_id;
+  epoch_ = newest.epoch;
   if (options_.read_only) return ok();
   if (damage_) return *damage_;
   return begin_life();
@@ -290,6 +295,7 @@ Status StoreImpl::begin_life() {
   // What recovery read may still be only in the page cache of a process that died [INV-1].
   for (const auto& segment : blocks_->own_segments()) RAMET_TRY(segment->file().sync_data());
   const Epoch epoch = superblocks_->newest().epoch + 1;
+  epoch_ = epoch;
   blocks_->begin_epoch(epoch, next_segment_);
   RAMET_TRY(log_->begin(state_.sequence, state_.chain));
   state_.position = log_->position();
@@ -333,8 +339,7 @@ void StoreImpl::remove_old_logs() {
 
 // An index that lost its files (or a part of them) is made anew from the slot tables.
 Status StoreImpl::rebuild_lost_index() {
-  const IndexStats stats = index_->stats();
-  if (stats.notes == 0 && (stats.runs > 0 || stats.table_entries > 0)) return ok();
+  if (index_whole_) return ok();
   std::vector<SegmentNo> segments;
   RAMET_TRY(map_->each([&](SegmentNo number, const SegmentValue& value) {
     const auto stream = static_cast<Stream>(value.stream);
@@ -353,7 +358,7 @@ Status StoreImpl::rebuild_lost_index() {
       RAMET_TRY(rebuild->insert(slots[i].hash.prefix(), number, static_cast<Slot>(i)));
     }
   }
-  return rebuild->finish();
+  return rebuild->finish();  // (the next life finds it whole, or rebuilds it again)
 }
 
 void StoreImpl::index_recovered_blocks() {

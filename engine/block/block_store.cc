@@ -12,6 +12,17 @@ namespace {
 // Slot tables of closed segments kept in memory; a table takes 40 bytes a slot.
 constexpr uint64_t kSlotTableBytesMax = 32u << 20;
 
+// Lives that are tried for a segment whose header is damaged; the number may be damaged too.
+constexpr Epoch kEpochsTried = 1u << 20;
+// Damaged slots that are remembered.
+constexpr size_t kDamagedMax = 1u << 16;
+
+// What a reference names and no table or directory holds is damage, not absence.
+Error missing_is_damage(Error error) {
+  if (error.code() != ErrorCode::kNotFound) return error;
+  return Error(ErrorCode::kCorruption, error.message());
+}
+
 constexpr size_t index_of(Stream stream) { return static_cast<size_t>(stream); }
 
 }  // namespace
@@ -77,7 +88,10 @@ Result<std::shared_ptr<Segment>> BlockStore::create_segment(Stream stream, Segme
       return made;
     }
     // A life that crashed left a file with this number behind; numbers are never used twice.
-    if (made.error().code() != ErrorCode::kAlreadyExists) return made;
+    if (made.error().code() == ErrorCode::kAlreadyExists) continue;
+    // Recovery looks for segments no further than a few numbers behind the last one.
+    --next_segment_;
+    return made;
   }
 }
 
@@ -100,6 +114,7 @@ Result<BlockRef> BlockStore::append(Stream stream, FrameKind kind, Codec codec, 
       RAMET_TRY(noted(*state.open, state.open->seal(0, BlockRef{}, sequence)));
     }
     RAMET_ASSIGN(auto next, create_segment(stream, state.open->number()));
+    if (stream == Stream::kMap) state.open->close();
     state.unsynced.push_back(std::move(state.open));
     state.open = std::move(next);
   }
@@ -176,6 +191,12 @@ bool BlockStore::is_volatile(const BlockRef& ref) {
 
 void BlockStore::register_segment(std::shared_ptr<Segment> segment) {
   std::lock_guard lock(mu_);
+  const auto cached = cache_.find(segment->number());
+  if (cached != cache_.end()) {
+    cache_bytes_ -= cached->second.bytes;
+    recent_.erase(cached->second.position);
+    cache_.erase(cached);
+  }
   own_[segment->number()] = std::move(segment);
 }
 
@@ -248,6 +269,9 @@ Result<std::shared_ptr<Segment>> BlockStore::find_or_load(SegmentNo number, bool
   if (!loaded.ok()) return loaded;
   std::shared_ptr<Segment> segment = std::move(loaded).value();
   std::lock_guard lock(mu_);
+  // Made known meanwhile: what was loaded may be older than what it is.
+  const auto own = own_.find(number);
+  if (own != own_.end()) return own->second;
   const auto [it, added] = cache_.try_emplace(number);
   if (added) {
     recent_.push_front(number);
@@ -310,7 +334,8 @@ Result<std::shared_ptr<Segment>> BlockStore::attach_known(SegmentNo number,
 Result<SegmentHeader> BlockStore::header_from_frames(io::File& file, SegmentNo number) {
   char bytes[kFrameHeaderBytes];
   RAMET_ASSIGN(const size_t got, file.read(kSegmentHeaderBytes, bytes));
-  for (Epoch epoch = newest_epoch_; epoch > 0 && got == sizeof bytes; --epoch) {
+  const Epoch oldest = newest_epoch_ > kEpochsTried ? newest_epoch_ - kEpochsTried : 0;
+  for (Epoch epoch = newest_epoch_; epoch > oldest && got == sizeof bytes; --epoch) {
     const auto frame = decode_frame_header(ByteView(bytes, sizeof bytes),
                                            frame_seed(config_.secret, number, epoch));
     if (!frame.ok()) continue;
@@ -360,17 +385,27 @@ Result<SlotEntry> BlockStore::slot(SegmentNo number, Slot slot) {
   return holder->slot(slot);
 }
 
+void BlockStore::note_damage(const BlockRef& ref) {
+  std::lock_guard lock(mu_);
+  if (damaged_.size() < kDamagedMax) damaged_.emplace(ref.segment, ref.slot);
+}
+
+bool BlockStore::is_damaged(SegmentNo number, Slot slot) {
+  std::lock_guard lock(mu_);
+  return damaged_.contains({number, slot});
+}
+
 Result<Bytes> BlockStore::read(const BlockRef& ref) {
   auto holder = segment(ref.segment);
   if (!holder.ok()) {
-    return std::move(holder).error().with_context(
-        fmt::format("segment {} slot {}", ref.segment, ref.slot));
+    return missing_is_damage(std::move(holder).error())
+        .with_context(fmt::format("segment {} slot {}", ref.segment, ref.slot));
   }
   auto stored = (*holder)->read(ref);
   if (!stored.ok()) {
-    // A slot that a reference names but no table holds is damage, not absence.
-    if (stored.error().code() != ErrorCode::kNotFound) return std::move(stored).error();
-    return Error(ErrorCode::kCorruption, stored.error().message());
+    Error error = missing_is_damage(std::move(stored).error());
+    if (error.code() == ErrorCode::kCorruption) note_damage(ref);
+    return error;
   }
   if (stored->header.codec == Codec::kNone) return std::move(stored->payload);
   auto raw = decode_payload(stored->header.codec, stored->payload, stored->header.raw_len);
@@ -378,8 +413,9 @@ Result<Bytes> BlockStore::read(const BlockRef& ref) {
 }
 
 Result<Bytes> BlockStore::read_map(const BlockRef& ref) {
-  RAMET_ASSIGN(const auto holder, find_or_load(ref.segment, true));
-  RAMET_ASSIGN(auto stored, holder->read_at_slot_offset(ref));
+  auto holder = find_or_load(ref.segment, true);
+  if (!holder.ok()) return missing_is_damage(std::move(holder).error());
+  RAMET_ASSIGN(auto stored, (*holder)->read_at_slot_offset(ref));
   return std::move(stored.payload);
 }
 

@@ -13,6 +13,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -88,6 +89,8 @@ class BlockStore {
   // The payload of a frame in the map stream.
   Result<Bytes> read_map(const BlockRef& ref);
   Result<SlotEntry> slot(SegmentNo segment, Slot slot);
+  // Whether reading the slot failed a check since the store was opened.
+  bool is_damaged(SegmentNo segment, Slot slot);
   // The checksum that a reference to the slot carries, from its frame header.
   Result<uint64_t> stored_checksum(SegmentNo segment, Slot slot);
 
@@ -133,6 +136,7 @@ class BlockStore {
   Result<std::shared_ptr<Segment>> attach_probed(SegmentNo number);
   Result<SegmentHeader> header_from_frames(io::File& file, SegmentNo number);
   void trim_cache();  // Requires: mu_
+  void note_damage(const BlockRef& ref);
   // Remembers a failed sync of the segment.
   Status noted(const Segment& segment, Status status);
 
@@ -159,6 +163,7 @@ class BlockStore {
   std::unordered_map<SegmentNo, Cached> cache_;
   std::list<SegmentNo> recent_;  // front: used last
   uint64_t cache_bytes_ = 0;
+  std::set<std::pair<SegmentNo, Slot>> damaged_;
 };
 
 }  // namespace ramet::engine

@@ -211,8 +211,17 @@ Status Segment::seal(SegmentNo next_segment, const BlockRef& checkpoint, Sequenc
   footer.slots = slots(0, slot_count());
   Bytes bytes;
   append_footer(bytes, identity_.seed, footer);
-  RAMET_TRY(file_->write(footer.end_offset, bytes));
-  RAMET_TRY(file_->truncate(footer.end_offset + bytes.size()));
+  RAMET_TRY(file_->allocate(footer.end_offset, bytes.size()));
+  Status status = file_->write(footer.end_offset, bytes);
+  if (status.ok()) status = file_->truncate(footer.end_offset + bytes.size());
+  if (!status.ok()) {
+    if (identity_.stream != Stream::kCommit) return status;
+    // What got there could be taken for a footer that names a segment which is not there.
+    Status voided = file_->write(footer.end_offset, skip_header(identity_.seed, bytes.size()));
+    if (voided.ok()) voided = sync_file();
+    if (voided.ok()) return status;
+    return Error(ErrorCode::kIoError, status.error().message());
+  }
   RAMET_TRY(sync_file());
   synced_slots_.store(slot_count(), std::memory_order_release);
   footer_offset_.store(footer.end_offset, std::memory_order_release);
@@ -238,8 +247,13 @@ void Segment::set_end(uint64_t end) {
   written_ = end;
 }
 
-void Segment::mark_synced() {
-  synced_slots_.store(slot_count(), std::memory_order_release);
+void Segment::mark_synced(Slot end) {
+  synced_slots_.store(std::max(end, synced_slots()), std::memory_order_release);
+}
+
+void Segment::drop_reserved() {
+  std::lock_guard lock(mu_);
+  while (slots_.size() > synced_slots() && slots_.back().is_gone()) slots_.pop_back();
 }
 
 }  // namespace ramet::engine

@@ -89,6 +89,7 @@ class Segment {
   Status sync();
   bool sync_failed() const { return sync_failed_.load(std::memory_order_acquire); }
   // Writes the footer and trailer, cuts preallocated space off, syncs. No appends after it.
+  // kOutOfSpace: nothing was written, it may be tried again; after any other error it may not.
   Status seal(SegmentNo next_segment, const BlockRef& checkpoint, Sequence last_sequence);
   bool sealed() const { return footer_offset() != 0; }
   // Takes no more appends: sealed, or of an earlier life.
@@ -100,7 +101,11 @@ class Segment {
   Slot reserve_slot();
   void set_slot(Slot slot, const SlotEntry& entry);
   void set_end(uint64_t end);
-  void mark_synced();  // all slots that are set are durable
+  // Slots before this one are durable. Never more than are set: a checkpoint takes a slot that is
+  // not for one that never will be.
+  void mark_synced(Slot end);
+  // Takes back slots at the end that were reserved and will not be set.
+  void drop_reserved();
 
  private:
   Segment(const SegmentIdentity& identity, std::unique_ptr<io::File> file)

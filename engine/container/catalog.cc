@@ -21,6 +21,12 @@ Status check_label(const std::string& name, std::string_view what) {
   return ok();
 }
 
+Status check_note(const std::string& note) {
+  if (note.size() <= kNoteBytesMax) return ok();
+  return Error(ErrorCode::kInvalidArgument, fmt::format("a note has at most {} bytes, not {}",
+                                                        kNoteBytesMax, note.size()));
+}
+
 Result<ContainerEntry> find_container(TreeContext& context, const Root& catalog, ContainerId id) {
   RAMET_ASSIGN(auto found, get_root(context, catalog, container_key(id)));
   if (!found) {

@@ -28,6 +28,9 @@ struct SnapshotEntry {
 
 // 1 to 255 bytes, any but '/', ':', '@', NUL and newline. kInvalidArgument names `what`.
 Status check_label(const std::string& name, std::string_view what);
+// Longer ones would not fit an entry with all that may be added to it.
+inline constexpr size_t kNoteBytesMax = 4096;
+Status check_note(const std::string& note);
 
 // kNotFound names the container.
 Result<ContainerEntry> find_container(TreeContext& context, const Root& catalog, ContainerId id);

@@ -33,13 +33,20 @@ CommitQueue::CommitQueue(TreeContext& context, CommitLog& log, io::Env& env)
 void CommitQueue::start(const HeadState& state, Epoch epoch) {
   std::lock_guard lock(mu_);
   applied_ = durable_ = state;
+  publish(state);
   epoch_ = epoch;
   id_sequence_ = state.id_sequence;
 }
 
 HeadState CommitQueue::durable() const {
-  std::lock_guard lock(mu_);
-  return durable_;
+  std::lock_guard lock(published_mu_);
+  return published_;
+}
+
+void CommitQueue::publish(const HeadState& state) {
+  HeadState next = state;
+  std::lock_guard lock(published_mu_);
+  std::swap(published_, next);  // the former one is freed outside
 }
 
 std::optional<Error> CommitQueue::failure() const {
@@ -64,7 +71,7 @@ Result<Sequence> CommitQueue::commit(CommitRequest& request) {
   std::unique_lock lock(mu_);
   if (failure_) return *failure_;
   RAMET_TRY(enqueue(request, item));
-  if (item.done) return durable_.sequence;
+  if (item.done) return await(applied_.sequence, lock);
   while (!item.done) {
     if (leading_) {
       changed_.wait(lock);
@@ -75,6 +82,22 @@ Result<Sequence> CommitQueue::commit(CommitRequest& request) {
   request.blocks = std::move(item.entry.blocks);
   if (item.error) return *item.error;
   return item.entry.sequence;
+}
+
+// Nothing had to be done in a state that may not be durable yet: it must be before that is said.
+Result<Sequence> CommitQueue::await(Sequence sequence, std::unique_lock<std::mutex>& lock) {
+  while (durable_.sequence < sequence) {
+    if (failure_) return *failure_;
+    if (applied_.sequence < sequence) {
+      return Error(ErrorCode::kBusy, "a commit that this one relied on failed: try again");
+    }
+    if (leading_) {
+      changed_.wait(lock);
+    } else {
+      lead(lock);
+    }
+  }
+  return durable_.sequence;
 }
 
 Status CommitQueue::enqueue(CommitRequest& request, Item& item) {
@@ -134,6 +157,7 @@ void CommitQueue::lead(std::unique_lock<std::mutex>& lock) {
   if (durable > 0) {
     durable_ = group[durable - 1]->state;
     durable_.position = log_.position();
+    publish(durable_);
   }
   if (!status.ok()) fail_queued(group, durable, status.error());
   leading_ = false;
@@ -154,6 +178,7 @@ void CommitQueue::fail_queued(const std::vector<Item*>& group, size_t durable,
   applied_ = durable_;  // [QUEUE-2]
   // A voided range moved the log's end without a commit.
   applied_.position = durable_.position = log_.position();
+  publish(durable_);
   if (log_.poisoned() && !failure_) {  // [QUEUE-3]
     failure_ = Error(ErrorCode::kIoError,
                      "the store is read-only since its log could not be made durable: " +
@@ -173,6 +198,7 @@ void CommitQueue::let_go_of_persisted() {
   } else {
     applied_.catalog = replace_persisted(context_, std::move(applied_.catalog));
   }
+  publish(durable_);
 }
 
 Status CommitQueue::mark_idle() {

@@ -83,6 +83,7 @@ class CommitQueue {
     std::optional<Error> error;
   };
   Status enqueue(CommitRequest& request, Item& item);
+  Result<Sequence> await(Sequence sequence, std::unique_lock<std::mutex>& lock);
   void lead(std::unique_lock<std::mutex>& lock);
   void fail_queued(const std::vector<Item*>& group, size_t durable, const Error& error);
 
@@ -90,7 +91,13 @@ class CommitQueue {
   CommitLog& log_;
   io::Env& env_;
 
-  mutable std::mutex mu_;
+  void publish(const HeadState& state);  // Requires: mu_
+
+  // Readers take this one alone: they never wait for what is done under the other [INV-3].
+  mutable std::mutex published_mu_;
+  HeadState published_;  // guarded by published_mu_; equal to durable_
+
+  mutable std::mutex mu_;  // taken before published_mu_
   std::condition_variable changed_;
   // Guarded by mu_:
   HeadState applied_;

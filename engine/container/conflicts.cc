@@ -81,11 +81,21 @@ class Checker {
     RAMET_ASSIGN(const auto mine, work.find(dirent.folder, name));
     if (mine) {
       const IdBytes& id = mine->is_folder() ? mine->folder.bytes : mine->object.bytes;
-      if (id != dirent.id) return conflict(fmt::format("both made '{}'", printable(name)));
+      // As it was before, it is what they put the other one in the place of.
+      RAMET_ASSIGN(const bool untouched, get(context_, base_, own_key(dirent, *mine), nullptr));
+      if (id != dirent.id && !untouched) {
+        return conflict(fmt::format("both made '{}'", printable(name)));
+      }
     }
     RAMET_ASSIGN(const bool folder_exists, work.has_folder(dirent.folder));
     if (!folder_exists) return conflict("a folder was removed here and filled there");
     return ok();
+  }
+
+  // The dirent that leads from the same folder and name to what this transaction sees there.
+  static Bytes own_key(const DirentKey& theirs, const Entry& mine) {
+    if (mine.is_folder()) return dirent_key(theirs.folder, mine.name + "/", mine.folder);
+    return dirent_key(theirs.folder, mine.name, mine.object);
   }
 
   Status check_folder(ByteView key, const Value* before, const Value* after) {

@@ -13,9 +13,16 @@ namespace ramet::engine {
 Status check_conflicts(TreeContext& context, const Root& base, const Root& work, const Root& head,
                        bool work_moved_folders);
 
-// The same version, told without reading.
+// The same version, told without reading: also when one of them was written out meanwhile.
 inline bool same_root(const Root& a, const Root& b) {
-  return a.ref == b.ref && a.dirty.get() == b.dirty.get();
+  if (a.dirty != nullptr && a.dirty.get() == b.dirty.get()) return true;
+  const auto settled = [](const Root& root) {
+    if (!root.dirty) return root.ref;
+    return root.dirty->persisted() ? root.dirty->persisted_ref() : BlockRef{};
+  };
+  if (a.empty() || b.empty()) return a.empty() && b.empty();
+  const BlockRef ref = settled(a);
+  return !ref.is_null() && ref == settled(b);
 }
 
 }  // namespace ramet::engine

@@ -2,6 +2,7 @@
 
 #include "format/commit_generated.h"
 #include "engine/container/fb_roots.h"
+#include "engine/log/commit_log.h"
 
 namespace ramet::engine {
 namespace {
@@ -169,9 +170,7 @@ Bytes encode_commit(const CommitRecord& record) {
 }
 
 Result<CommitRecord> decode_commit(ByteView payload) {
-  flatbuffers::Verifier verifier(reinterpret_cast<const uint8_t*>(payload.data()), payload.size(),
-                                 16, 100'000'000);
-  if (!fb::VerifyCommitBuffer(verifier)) {
+  if (!verify_commit(payload)) {
     return Error(ErrorCode::kCorruption, "the commit's payload is malformed");
   }
   const fb::Commit* table = fb::GetCommit(payload.data());

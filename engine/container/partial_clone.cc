@@ -61,6 +61,10 @@ class PartialClone {
     while (!pending_.empty()) {
       const Pending at = std::move(pending_.back());
       pending_.pop_back();
+      if (++folders_seen_ > (source_.root().summary[SummaryColumn::kFolders] + 1) *
+                                std::max<size_t>(1, spec_.paths.size())) {
+        return Error(ErrorCode::kCorruption, "folders of the source hold each other");  // [INV-8]
+      }
       std::string after;
       for (;;) {
         std::vector<Entry> batch;
@@ -167,6 +171,7 @@ class PartialClone {
   TransactionImpl& target_;
   const bool fresh_;
   std::vector<Pending> pending_;
+  uint64_t folders_seen_ = 0;
   std::map<ObjectId, ObjectId> cloned_;  // only objects with several names
   CloneResult result_;
 };

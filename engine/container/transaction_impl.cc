@@ -89,8 +89,12 @@ Status TransactionImpl::erase_range(const KeyRange& range) {
 
 Status TransactionImpl::grown(size_t bytes) {
   operation_bytes_ += bytes;
-  if (operation_bytes_ < store_.options().transaction_bytes_max) return ok();
-  return spill();
+  const StoreOptions& options = store_.options();
+  if (operation_bytes_ >= options.transaction_bytes_max) return spill();
+  // Few operations can change many nodes. (Deleting must work without room to spill.)
+  const bool crowded = !only_removes_ && context_.dirty_bytes.load() >
+                                             2 * static_cast<int64_t>(options.dirty_bytes_max);
+  return crowded && operation_bytes_ >= options.transaction_bytes_max / 16 ? spill() : ok();
 }
 
 Status TransactionImpl::spill() {
@@ -202,31 +206,32 @@ Status TransactionImpl::prepare_spilled(const Root& head, CommitRequest& request
   return ok();
 }
 
-// This transaction's changes on top of what others committed meanwhile.
+// What others committed meanwhile on top of this transaction's changes, which are many: a spilled
+// one waits for the lock with everybody behind it, so the cost must follow what the others did.
+// (The changes do not touch each other: which goes on top of which makes no difference.)
 Result<Root> TransactionImpl::rebased(const Root& head) {
-  std::optional<Tree> tree(std::in_place, context_, head);
+  std::optional<Tree> tree(std::in_place, context_, work_->share());
   Status status = ok();
   size_t bytes = 0;
-  RAMET_TRY(diff(context_, base_, work_->share(),
-                 [&](ByteView key, const Value*, const Value* after) {
-                   if (after == nullptr) {
-                     auto erased = tree->erase(key, sequence_);
-                     if (!erased.ok()) status = std::move(erased).error();
-                   } else {
-                     status = tree->put(key, after->bytes(), after->refs(), sequence_);
-                     bytes += key.size() + after->bytes().size() + 96;
-                   }
-                   if (status.ok() && bytes > store_.options().transaction_bytes_max) {
-                     bytes = 0;
-                     auto written = persist(context_, tree->share(), sequence_);
-                     if (written.ok()) {
-                       tree.emplace(context_, *written);
-                     } else {
-                       status = std::move(written).error();
-                     }
-                   }
-                   return status.ok();
-                 }));
+  RAMET_TRY(diff(context_, base_, head, [&](ByteView key, const Value*, const Value* after) {
+    if (after == nullptr) {
+      auto erased = tree->erase(key, sequence_);
+      if (!erased.ok()) status = std::move(erased).error();
+    } else {
+      status = tree->put(key, after->bytes(), after->refs(), sequence_);
+      bytes += key.size() + after->bytes().size() + 96;
+    }
+    if (status.ok() && bytes > store_.options().transaction_bytes_max) {
+      bytes = 0;
+      auto written = persist(context_, tree->share(), sequence_);
+      if (written.ok()) {
+        tree.emplace(context_, *written);
+      } else {
+        status = std::move(written).error();
+      }
+    }
+    return status.ok();
+  }));
   if (!status.ok()) return std::move(status).error();
   return persist(context_, tree->share(), sequence_);
 }

@@ -95,7 +95,10 @@ Result<ObjectId> TransactionImpl::put_object(FolderId folder, std::string_view n
     auto* writer = static_cast<ContentWriterImpl*>(content.get());
     RAMET_TRY(writer->finish(record));
   }
-  return put_prepared(folder, name, std::move(record));
+  const auto put = put_prepared(folder, name, record);
+  // The caller may go on and commit: entries of an object that is not there would stay.
+  if (!put.ok()) RAMET_TRY(discard_content(record));
+  return put;
 }
 
 Result<ObjectId> TransactionImpl::put_symlink(FolderId folder, std::string_view name,
@@ -331,6 +334,9 @@ Status TransactionImpl::remove_tree(FolderId folder, std::string_view name) {
     for (const Entry& entry : batch) {
       if (entry.is_folder()) {
         stack.push_back({at, entry});
+        if (stack.size() > work_->share().summary[SummaryColumn::kFolders] + 1) {
+          return Error(ErrorCode::kCorruption, "folders hold each other");  // [INV-8]
+        }
         descended = true;
         break;
       }
@@ -363,7 +369,9 @@ Status TransactionImpl::rename(FolderId from_folder, std::string_view from_name,
   const Name from{from_folder, std::string(from_name)};
   const Name to{to_folder, std::string(to_name)};
   if (entry.is_folder()) {
+    uint64_t left = work_->share().summary[SummaryColumn::kFolders] + 1;
     for (FolderId at = to_folder; at != kRootFolder;) {
+      if (left-- == 0) return Error(ErrorCode::kCorruption, "folders hold each other");  // [INV-8]
       if (at == entry.folder) {
         return Error(ErrorCode::kInvalidArgument,
                      fmt::format("the folder '{}' cannot be moved below itself",

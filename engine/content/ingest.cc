@@ -42,6 +42,7 @@ Result<std::optional<BlockRef>> Ingest::find(const ContentHash& name, ByteView r
     // The index is a hint: only the slot table's full name counts.
     const auto entry = blocks_.slot(segment, slot);
     if (!entry.ok() || entry->kind() != FrameKind::kBlock || entry->hash != name) return true;
+    if (blocks_.is_damaged(segment, slot)) return true;  // storing it again heals
     uint64_t checksum = 0;
     if (entry->codec() == Codec::kNone) {
       if (entry->stored_len() != raw.size()) return true;

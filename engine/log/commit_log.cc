@@ -4,6 +4,8 @@
 
 #include <fmt/format.h>
 
+#include "format/commit_generated.h"
+
 namespace ramet::engine {
 namespace {
 
@@ -51,6 +53,15 @@ Bytes build_group(std::span<LogEntry* const> entries, uint64_t seed, uint64_t of
 
 }  // namespace
 
+bool verify_commit(ByteView payload) {
+  // Tables are bounded by the payload's bytes; depth as deep as the schema goes.
+  constexpr flatbuffers::uoffset_t kDepthMax = 16;
+  constexpr flatbuffers::uoffset_t kTablesMax = 1u << 30;
+  flatbuffers::Verifier verifier(reinterpret_cast<const uint8_t*>(payload.data()), payload.size(),
+                                 kDepthMax, kTablesMax);
+  return fb::VerifyCommitBuffer(verifier);
+}
+
 uint64_t commit_chain(uint64_t previous, ByteView payload) {
   return xxh3_seeded(payload, previous);
 }
@@ -79,16 +90,11 @@ Status CommitLog::place(LogEntry& entry, uint64_t bytes) {
   for (const PendingBlock& block : entry.blocks) bytes += block.stored.size() + 48;
   bytes = align_up(bytes + 128, kGroupBytes);
   const bool used = planned_end_ > kSegmentHeaderBytes;
-  if (used && (roll_requested_ || planned_end_ + bytes > segment_bytes_ ||
-               planned_->slot_count() + entry.blocks.size() > kSegmentSlotsMax)) {
-    RAMET_ASSIGN(auto next, blocks_.create_segment(Stream::kCommit, planned_->number()));
-    // Its first bytes must not fail for lack of space once the old segment is sealed [LOG-3].
-    Status status = next->file().allocate(0, kSegmentHeaderBytes + bytes);
-    if (!status.ok()) {
-      blocks_.discard(next);
-      return status;
-    }
-    planned_ = std::move(next);
+  if (planned_->slot_count() + entry.blocks.size() > kSegmentSlotsMax ||
+      (used && (roll_requested_ || planned_end_ + bytes > segment_bytes_))) {
+    RAMET_ASSIGN(auto next, next_segment(bytes));
+    planned_ = next;
+    successors_.push_back(std::move(next));
     planned_end_ = kSegmentHeaderBytes;
     roll_requested_ = false;
   }
@@ -100,6 +106,29 @@ Status CommitLog::place(LogEntry& entry, uint64_t bytes) {
   return ok();
 }
 
+// A segment that follows the planned one, with room for its first group. What is made is kept
+// when that fails: a number for each attempt would go beyond what recovery looks for.
+Result<std::shared_ptr<Segment>> CommitLog::next_segment(uint64_t bytes) {
+  if (spare_ != nullptr && planned_ != current_) {
+    blocks_.discard(spare_);  // its header says that it follows the current one
+    spare_ = nullptr;
+  }
+  std::shared_ptr<Segment> next = std::move(spare_);
+  spare_ = nullptr;
+  if (next == nullptr) {
+    RAMET_ASSIGN(next, blocks_.create_segment(Stream::kCommit, planned_->number()));
+  }
+  // Its first bytes must not fail for lack of space once the old segment is sealed [LOG-3].
+  Status status = next->file().allocate(0, kSegmentHeaderBytes + bytes);
+  if (status.ok()) return next;
+  if (planned_ == current_) {
+    spare_ = std::move(next);
+  } else {
+    blocks_.discard(next);
+  }
+  return std::move(status).error();
+}
+
 void CommitLog::request_roll() {
   std::lock_guard lock(mu_);
   roll_requested_ = true;
@@ -107,8 +136,17 @@ void CommitLog::request_roll() {
 
 void CommitLog::abandon_placements() {
   std::lock_guard lock(mu_);
-  if (planned_ != current_) blocks_.discard(planned_);
+  for (size_t i = 0; i < successors_.size(); ++i) {
+    if (i == 0 && spare_ == nullptr) {
+      spare_ = successors_[i];
+      spare_->drop_reserved();
+    } else {
+      blocks_.discard(successors_[i]);
+    }
+  }
+  successors_.clear();
   planned_ = current_;
+  current_->drop_reserved();
   planned_end_ = position_.offset;
 }
 
@@ -161,6 +199,7 @@ Status CommitLog::switch_to(const std::shared_ptr<Segment>& next) {
   }
   std::lock_guard lock(mu_);
   current_ = next;
+  std::erase(successors_, next);
   position_.segment = next->number();
   position_.offset = kSegmentHeaderBytes;
   allocated_ = 0;
@@ -195,9 +234,11 @@ Status CommitLog::write_group(std::span<LogEntry* const> entries) {
     poisoned_ = true;
     return status;
   }
-  for (const PlacedSlot& placed : slots) current_->set_slot(placed.slot, placed.entry);
+  for (const PlacedSlot& placed : slots) {
+    current_->set_slot(placed.slot, placed.entry);
+    current_->mark_synced(placed.slot + 1);
+  }
   current_->set_end(offset + group.size());
-  current_->mark_synced();
   std::lock_guard lock(mu_);
   position_.offset = offset + group.size();
   position_.sequence = entries.back()->sequence;
@@ -231,17 +272,21 @@ Status CommitLog::write_synced_mark() {
   append_skip(mark, current_->identity().seed, kGroupBytes - mark.size());
   RAMET_TRY(reserve(at.offset + mark.size()));
   // The mark proves something only about commits that are durable already: if it fails, nothing
-  // is lost, but a sync that failed once proves nothing later either.
-  Status status = current_->file().write(at.offset, mark);
-  if (status.ok()) status = current_->file().sync_data();
+  // is lost, and the next group goes over it. But a sync that failed once proves nothing later.
+  RAMET_TRY(current_->file().write(at.offset, mark));
+  Status status = current_->file().sync_data();
   if (!status.ok()) poisoned_ = true;
   return status;
 }
 
 Status CommitLog::seal(const BlockRef& checkpoint) {
+  if (spare_ != nullptr) {
+    blocks_.discard(spare_);
+    spare_ = nullptr;
+  }
   if (poisoned_ || current_ == nullptr || current_->sealed()) return ok();
   Status status = current_->seal(0, checkpoint, position().sequence);
-  if (!status.ok()) poisoned_ = true;
+  if (!status.ok()) poisoned_ = status.error().code() != ErrorCode::kOutOfSpace;
   return status;
 }
 

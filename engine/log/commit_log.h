@@ -48,6 +48,10 @@ struct LogEntry {
   std::shared_ptr<Segment> segment;  // where it was placed
 };
 
+// Whether a commit's payload is well formed. What this refuses is never written, and what was
+// written it never refuses.
+bool verify_commit(ByteView payload);
+
 // The chain value of a commit: XXH3-64 of its payload, seeded with the one before it.
 uint64_t commit_chain(uint64_t previous, ByteView payload);
 
@@ -88,6 +92,7 @@ class CommitLog {
  private:
   Status write_group(std::span<LogEntry* const> entries);
   Status switch_to(const std::shared_ptr<Segment>& next);
+  Result<std::shared_ptr<Segment>> next_segment(uint64_t bytes);  // Requires: mu_
   Status reserve(uint64_t end);
   Status void_range(uint64_t offset, uint64_t bytes, Error cause);
 
@@ -100,7 +105,9 @@ class CommitLog {
   mutable std::mutex mu_;
   // Guarded by mu_:
   std::shared_ptr<Segment> current_;  // being written
-  std::shared_ptr<Segment> planned_;  // where placements go; the current one, or its successor
+  std::shared_ptr<Segment> planned_;  // where placements go; the current one, or the last of:
+  std::vector<std::shared_ptr<Segment>> successors_;  // made, not yet current
+  std::shared_ptr<Segment> spare_;    // made for a roll-over that failed: used by the next one
   uint64_t planned_end_ = 0;
   bool roll_requested_ = false;
   LogPosition position_;

@@ -59,8 +59,7 @@ Result<Group> read_group(FileWindow& window, uint64_t offset, uint64_t seed) {
 
 // The payload of a commit as a table; kCorruption when it does not verify.
 Result<const fb::Commit*> parse_commit(ByteView payload) {
-  flatbuffers::Verifier verifier(reinterpret_cast<const uint8_t*>(payload.data()), payload.size());
-  if (!fb::VerifyCommitBuffer(verifier)) {
+  if (!verify_commit(payload)) {
     return Error(ErrorCode::kCorruption, "the commit's payload is malformed");
   }
   return fb::GetCommit(payload.data());
@@ -74,12 +73,17 @@ Result<bool> is_damage(io::File& file, FileWindow& window, uint64_t from, uint64
   for (uint64_t at = align_up(from, kGroupBytes); at < window.file_size(); at += kGroupBytes) {
     ByteView payload;
     auto header = read_frame(window, at, seed, &payload);
-    // The proof may stand anywhere in a valid group: look at each of its frames.
+    // The proof may stand anywhere in a valid group: look at each of its commits.
+    Bytes joined;
     for (uint64_t offset = at; header.ok();) {
       if (header->kind == FrameKind::kSynced && header->sequence > last) return true;
       if (header->kind == FrameKind::kCommit) {
-        const auto commit = parse_commit(payload);
-        if (commit.ok() && (*commit)->synced_through() > last) return true;
+        joined.append(payload);
+        if ((header->flags & kFrameLastOfCommit) != 0) {
+          const auto commit = parse_commit(joined);
+          if (commit.ok() && (*commit)->synced_through() > last) return true;
+          joined.clear();
+        }
       }
       if (header->kind == FrameKind::kSkip || (header->flags & kFrameLastOfGroup) != 0) break;
       offset += frame_span(*header);
@@ -183,7 +187,11 @@ class Walker {
                    fmt::format("commit {} does not follow commit {}", commit.sequence,
                                walk_.end.sequence));
     }
-    RAMET_TRY(apply_(commit.sequence, commit.payload));
+    Status applied = apply_(commit.sequence, commit.payload);
+    if (!applied.ok()) {
+      return std::move(applied).error().with_context(
+          fmt::format("the log is fine, but commit {} cannot be applied", commit.sequence));
+    }
     walk_.end.sequence = commit.sequence;
     walk_.end.chain = commit_chain(walk_.end.chain, commit.payload);
     ++walk_.commits;

@@ -1,5 +1,7 @@
 #include "engine/tree/mut_node.h"
 
+#include <thread>
+
 #include <algorithm>
 
 #include "engine/tree/context.h"
@@ -12,6 +14,17 @@ MutNode::MutNode(TreeContext& context, uint8_t level)
 }
 
 MutNode::~MutNode() { dirty_bytes_->fetch_sub(accounted_, std::memory_order_relaxed); }
+
+void MutNode::set_persisted(const BlockRef& ref) const {
+  Persisted before = Persisted::kNo;
+  if (persisted_.compare_exchange_strong(before, Persisted::kBeingSet,
+                                         std::memory_order_acquire)) {
+    persisted_ref_ = ref;
+    persisted_.store(Persisted::kYes, std::memory_order_release);
+    return;
+  }
+  while (!persisted()) std::this_thread::yield();  // the other one is storing 16 bytes
+}
 
 NodePtr MutNode::make(TreeContext& context, uint8_t level) {
   return NodePtr(new MutNode(context, level));

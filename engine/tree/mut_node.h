@@ -149,16 +149,15 @@ class MutNode {
   uint32_t last_insert() const { return last_insert_; }
   bool inserts_in_sequence() const { return run_ >= 3; }
 
-  // Set once by persist(); readable in any thread from then on.
-  bool persisted() const { return persisted_.load(std::memory_order_acquire); }
+  // Set once, by the first persist() that wrote the node (several may at once: a checkpoint and
+  // transactions that spill); readable in any thread from then on.
+  bool persisted() const { return persisted_.load(std::memory_order_acquire) == Persisted::kYes; }
   // Requires: persisted().
   const BlockRef& persisted_ref() const { return persisted_ref_; }
-  void set_persisted(const BlockRef& ref) const {
-    persisted_ref_ = ref;
-    persisted_.store(true, std::memory_order_release);
-  }
+  // Whoever comes second leaves it as it is: the nodes that were written say the same.
+  void set_persisted(const BlockRef& ref) const;
   // Before an edit: what was written is no longer what is here.
-  void forget_persisted() { persisted_.store(false, std::memory_order_relaxed); }
+  void forget_persisted() { persisted_.store(Persisted::kNo, std::memory_order_relaxed); }
 
  private:
   friend class NodePtr;
@@ -193,7 +192,8 @@ class MutNode {
 
   mutable std::atomic<uint32_t> references_{0};
   uint8_t level_;
-  mutable std::atomic<bool> persisted_{false};
+  enum class Persisted : uint8_t { kNo, kBeingSet, kYes };
+  mutable std::atomic<Persisted> persisted_{Persisted::kNo};
   uint16_t run_ = 0;
   uint32_t last_insert_ = UINT32_MAX;
   uint32_t skip_ = 0;  // bytes that all keys share, at least; heads begin behind them

@@ -16,7 +16,8 @@ Result<Bytes> encode_node(const MutNode& node);
 //
 // May run in a thread of its own while the version is read and later versions are written: it
 // touches only nodes that are shared (by `root`), and changes nothing in them but the reference
-// under which they are persisted. One persist() at a time a store.
+// under which they are persisted. Others may run beside it, also over the same nodes: then some are
+// written twice.
 // kOutOfSpace, kIoError; kCorruption if a node does not verify as it was encoded. What was written
 // before a failure stays persisted, and is not written again by the next call.
 Result<Root> persist(TreeContext& context, const Root& root, Sequence sequence);

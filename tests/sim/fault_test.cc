@@ -110,7 +110,8 @@ void delete_something(Machine& machine) {
     const auto info = machine.store->container(name);
     auto transaction = machine.store->begin(info->id);
     ASSERT_TRUE(transaction.ok()) << transaction.error().to_string();
-    ASSERT_TRUE((*transaction)->remove(kRootFolder, path.substr(1)).ok());
+    const Status gone = (*transaction)->remove(kRootFolder, path.substr(1));
+    ASSERT_TRUE(gone.ok()) << name << ":" << path << ": " << gone.error().to_string();
     const auto removed = (*transaction)->commit();
     ASSERT_TRUE(removed.ok()) << name << ":" << path << ": " << removed.error().to_string();
     machine.workload.forget_path(name, std::string(path));
