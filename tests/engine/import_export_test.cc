@@ -329,6 +329,17 @@ TEST_F(ImportTest, AFileThatKeepsChangingIsReportedAndLeftOut) {
   EXPECT_EQ(stray_extents(), 0u);
 }
 
+TEST_F(ImportTest, APutThatFailedLeavesNoContentBehind) {
+  auto transaction = store_.store().begin(store_.container());
+  ASSERT_TRUE((*transaction)->create_folders("/d").ok());
+  auto writer = (*transaction)->write_content();
+  ASSERT_TRUE((*writer)->append(noise(3'000'000, 1)).ok());
+  EXPECT_FALSE(
+      (*transaction)->put_object(kRootFolder, "d", Attributes{}, std::move(*writer)).ok());
+  ASSERT_TRUE((*transaction)->commit().ok());
+  EXPECT_EQ(stray_extents(), 0u);
+}
+
 TEST(Import, UnreadableFilesAreReportedAndTheRestIsImported) {
   if (::geteuid() != 0) GTEST_SKIP() << "needs root to become somebody else";
   const TempDir dir;

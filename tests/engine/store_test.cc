@@ -128,6 +128,18 @@ TEST_F(StoreTest, LabelsThatPathsCouldNotSayAreRefused) {
   }
 }
 
+TEST_F(StoreTest, NotesHaveALimitThatLeavesThemDroppable) {
+  const std::string longest(4096, 'n');
+  EXPECT_EQ(code_of(store_->create_container("a", longest + "n")), "invalid argument");
+  EXPECT_EQ(code_of(store_->create_snapshot(container_, "s", longest + "n")),
+            "invalid argument");
+  const auto made = store_->create_container(std::string(255, 'a'), longest);
+  ASSERT_TRUE(made.ok());
+  ASSERT_TRUE(store_->create_snapshot(made->id, std::string(255, 's'), longest).ok());
+  put_into(made->id, "/f", "content");
+  EXPECT_TRUE(store_->drop_container(made->id).ok());
+}
+
 TEST_F(StoreTest, ContainersAreFoundByNameAndIdUntilTheyAreDropped) {
   const auto made = store_->create_container("b", "a note");
   ASSERT_TRUE(made.ok());

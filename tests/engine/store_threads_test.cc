@@ -117,5 +117,57 @@ TEST(StoreThreads, WritersReadersClonesAndCheckpointsAtOnce) {
   }
 }
 
+// Transactions that spill write nodes that they share with each other and with a checkpoint.
+TEST(StoreThreads, SpillsAndCheckpointsOverTheSameNodes) {
+  const test::TempDir temp;
+  StoreOptions options = small_options();
+  options.transaction_bytes_max = 4 << 10;
+  ASSERT_TRUE(Store::create(temp.file("store"), options).ok());
+  auto opened = Store::open(temp.file("store"), options);
+  ASSERT_TRUE(opened.ok());
+  Store& store = **opened;
+  const ContainerId container = store.create_container("c")->id;
+  constexpr int kThreads = 3;
+  constexpr int kRounds = 15;
+  constexpr int kFiles = 40;
+  std::atomic<int> committed{0};
+  std::atomic<int> failures{0};
+  std::atomic<bool> stop{false};
+  std::vector<std::thread> threads;
+  for (int t = 0; t < kThreads; ++t) {
+    threads.emplace_back([&, t] {
+      for (int round = 0; round < kRounds; ++round) {
+        auto transaction = store.begin(container);
+        for (int i = 0; i < kFiles; ++i) {
+          const std::string name = std::to_string((i * 7 + t) % 1000) + "-" + std::to_string(t) +
+                                   "-" + std::to_string(round);
+          if (!(*transaction)->put_object(kRootFolder, name, Attributes{}, nullptr).ok()) {
+            ++failures;
+          }
+        }
+        const auto done = (*transaction)->commit();
+        if (done.ok()) ++committed;
+        if (!done.ok() && done.error().code() != ErrorCode::kBusy) ++failures;
+      }
+    });
+  }
+  std::thread checkpointer([&] {
+    while (!stop) failures += store.checkpoint().ok() ? 0 : 1;
+  });
+  for (std::thread& thread : threads) thread.join();
+  stop = true;
+  checkpointer.join();
+  EXPECT_EQ(failures, 0);
+  EXPECT_EQ(committed, kThreads * kRounds);
+  ASSERT_TRUE(store.close().ok());
+  opened->reset();
+  auto again = Store::open(temp.file("store"), options);
+  ASSERT_TRUE(again.ok());
+  const auto view = (*again)->view(container);
+  uint64_t entries = 0;
+  ASSERT_TRUE((*view)->list(kRootFolder, {}, [&](const Entry&) { return ++entries > 0; }).ok());
+  EXPECT_EQ(entries, static_cast<uint64_t>(committed * kFiles));
+}
+
 }  // namespace
 }  // namespace ramet

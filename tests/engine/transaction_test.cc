@@ -329,6 +329,21 @@ TEST_F(TransactionTest, ChangesOfTheSameThingConflict) {
   EXPECT_EQ(get("/e/more"), "1");
 }
 
+// What another client does to a name that is none of a transaction's business.
+TEST_F(TransactionTest, ANameThatOthersReplacedIsNoConflict) {
+  put("/mine", "m");
+  put("/theirs", "old");
+  put("/theirs.new", "new");
+  const Codes codes = both(
+      [&](Transaction& one) {
+        EXPECT_TRUE(one.rename(kRootFolder, "theirs.new", kRootFolder, "theirs", true).ok());
+      },
+      [&](Transaction& two) { write(two, "/mine", "changed"); });
+  EXPECT_EQ(codes.first, "ok");
+  EXPECT_EQ(codes.second, "ok");
+  EXPECT_EQ(get("/theirs") + get("/mine"), "newchanged");
+}
+
 TEST_F(TransactionTest, MovesThatWouldMakeALoopTogetherConflict) {
   change([&](Transaction& transaction) {
     EXPECT_TRUE(transaction.create_folders("/a").ok());

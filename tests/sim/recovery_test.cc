@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <random>
 
 #include "format/frame.h"
 #include "format/segment_layout.h"
@@ -179,6 +180,166 @@ TEST(Recovery, FramesOfAnAbandonedLifeNeverComeBack) {
     env->power_cut(io::CutPolicy::kRandom);
     store.reset();
     env->restart();
+  }
+}
+
+// A commit of several frames is proof like any other.
+TEST(Recovery, ABigCommitProvesThatTheOneBeforeItWasDurable) {
+  const auto env = std::make_shared<io::SimEnv>(3);
+  StoreOptions options;
+  options.env = env;
+  options.background = false;
+  options.ballast_bytes = 0;
+  options.transaction_bytes_max = 64 << 20;
+  ASSERT_TRUE(Store::create("/store", options).ok());
+  auto store = std::move(*Store::open("/store", options));
+  const ContainerId container = store->create_container("first")->id;
+  ASSERT_TRUE(store->create_container("second").ok());
+  auto transaction = store->begin(container);
+  Attributes link;
+  link.mode = 0120777;
+  for (int i = 0; i < 2300; ++i) {
+    ASSERT_TRUE((*transaction)
+                    ->put_symlink(kRootFolder, "l" + std::to_string(i), std::string(4000, 'x'),
+                                  link)
+                    .ok());
+  }
+  ASSERT_TRUE((*transaction)->commit().ok());
+  env->power_cut(io::CutPolicy::kLoseAll);
+  transaction->reset();
+  store.reset();
+  env->restart();
+  const std::string path = log_path(*env);
+  ASSERT_GT(env->read_raw(path)->size(), 8u << 20) << "the commit spans frames";
+  ASSERT_TRUE(env->flip_bit(path, 4096 * 2 + 100, 3).ok());  // the group of "second"
+  const auto opened = Store::open("/store", options);
+  ASSERT_FALSE(opened.ok());
+  EXPECT_EQ(opened.error().code(), ErrorCode::kCorruption);
+}
+
+TEST(Recovery, AMissingSegmentIsDamageNotAbsence) {
+  const auto env = std::make_shared<io::SimEnv>(4);
+  ASSERT_TRUE(Store::create("/store", tiny_options(env)).ok());
+  auto store = open_store(env);
+  const ContainerId container = store->create_container("c")->id;
+  put_file(*store, container, "f", std::string(20'000, 'f'));
+  ASSERT_TRUE(store->close().ok());
+  store.reset();
+  for (const std::string& path : env->files()) {
+    if (path.find("/segments/") == std::string::npos) continue;
+    const auto header = decode_segment_header(*env->read_raw(path));
+    if (header->stream != Stream::kData) continue;
+    ASSERT_TRUE(env->remove(path).ok());
+  }
+  store = open_store(env);
+  const auto view = store->view(container);
+  const auto entry = (*view)->lookup("/f");
+  ASSERT_TRUE(entry.ok());
+  const Status verified = (*view)->verify(entry->object);
+  ASSERT_FALSE(verified.ok());
+  EXPECT_EQ(verified.error().code(), ErrorCode::kCorruption) << verified.error().to_string();
+  EXPECT_NE(verified.error().message().find("segment "), std::string::npos);
+}
+
+// Content that was found damaged is stored again when it comes again.
+TEST(Recovery, PuttingDamagedContentAgainHealsIt) {
+  const auto env = std::make_shared<io::SimEnv>(5);
+  ASSERT_TRUE(Store::create("/store", tiny_options(env)).ok());
+  auto store = open_store(env);
+  const ContainerId container = store->create_container("c")->id;
+  std::string content(20'000, '\0');
+  std::mt19937_64 random(1);
+  for (char& byte : content) byte = static_cast<char>(random());
+  put_file(*store, container, "f", content);
+  const auto find = [&](const char* path) { return (*store->view(container))->lookup(path); };
+  ASSERT_TRUE(store->close().ok());
+  store.reset();
+  for (const std::string& path : env->files()) {
+    if (path.find("/segments/") == std::string::npos) continue;
+    const auto header = decode_segment_header(*env->read_raw(path));
+    if (header->stream != Stream::kData) continue;
+    ASSERT_TRUE(env->flip_bit(path, 4096 + 1000, 1).ok());
+  }
+  store = open_store(env);
+  ASSERT_FALSE((*store->view(container))->verify(find("/f")->object).ok());
+  put_file(*store, container, "again", content);
+  EXPECT_TRUE((*store->view(container))->verify(find("/again")->object).ok());
+  ASSERT_TRUE(store->close().ok());
+}
+
+TEST(Recovery, ALostIndexIsMadeAnew) {
+  for (const bool crash : {false, true}) {
+    SCOPED_TRACE(crash);
+    const auto env = std::make_shared<io::SimEnv>(6);
+    ASSERT_TRUE(Store::create("/store", tiny_options(env)).ok());
+    auto store = open_store(env);
+    const ContainerId container = store->create_container("c")->id;
+    put_file(*store, container, "old", std::string(20'000, 'o'));
+    ASSERT_TRUE(store->close().ok());
+    store = nullptr;
+    store = open_store(env);
+    put_file(*store, container, "new", std::string(20'000, 'n'));
+    if (crash) {
+      env->power_cut(io::CutPolicy::kLoseAll);
+      store.reset();
+      env->restart();
+    } else {
+      ASSERT_TRUE(store->close().ok());
+      store.reset();
+    }
+    for (const std::string& path : env->files()) {
+      if (path.find("/index/") == std::string::npos) continue;
+      ASSERT_TRUE(env->remove(path).ok());
+    }
+    store = open_store(env);
+    auto transaction = store->begin(container);
+    for (const char byte : {'o', 'n'}) {
+      auto writer = (*transaction)->write_content();
+      ASSERT_TRUE((*writer)->append(std::string(20'000, byte)).ok());
+      ASSERT_TRUE((*transaction)
+                      ->put_object(kRootFolder, std::string(3, byte), Attributes{},
+                                   std::move(*writer))
+                      .ok());
+    }
+    EXPECT_EQ((*transaction)->ingest_stats().new_blocks, 0u);
+    transaction->reset();
+    ASSERT_TRUE(store->close().ok());
+  }
+}
+
+// Commits that fail for lack of room use nothing up, however often they are tried.
+TEST(Recovery, ManyFailedCommitsLeaveNothingThatRecoveryWouldMiss) {
+  const auto env = std::make_shared<io::SimEnv>(7);
+  StoreOptions options = tiny_options(env);
+  options.ballast_bytes = 0;
+  ASSERT_TRUE(Store::create("/store", options).ok());
+  auto store = std::move(*Store::open("/store", options));
+  const ContainerId container = store->create_container("c")->id;
+  const auto space = env->space("/");
+  env->set_capacity(space->total_bytes - space->available_bytes);
+  int failed = 0;
+  for (int i = 0; i < 400; ++i) {
+    auto transaction = store->begin(container);
+    auto writer = (*transaction)->write_content();
+    ASSERT_TRUE((*writer)->append("some content " + std::to_string(i)).ok());
+    const auto put = (*transaction)->put_object(kRootFolder, "f" + std::to_string(i), Attributes{},
+                                                std::move(*writer));
+    if (!put.ok() || !(*transaction)->commit().ok()) ++failed;
+  }
+  EXPECT_GT(failed, 300);
+  env->set_capacity(uint64_t{1} << 40);
+  for (int i = 0; i < 50; ++i) {
+    put_file(*store, container, ("g" + std::to_string(i)).c_str(), std::string(900, 'g'));
+  }
+  env->power_cut(io::CutPolicy::kLoseAll);
+  store.reset();
+  env->restart();
+  store = std::move(*Store::open("/store", options));
+  const auto view = *store->view(container);
+  for (int i = 0; i < 50; ++i) {
+    const auto entry = view->lookup("/g" + std::to_string(i));
+    ASSERT_TRUE(entry.ok()) << entry.error().to_string();
+    EXPECT_TRUE(view->verify(entry->object).ok());
   }
 }
 
