@@ -17,8 +17,13 @@ Error conflict(const std::string& what) {
 
 class Checker {
  public:
-  Checker(TreeContext& context, const Root& base, const Root& work, bool moved_folders)
-      : context_(context), base_(base), work_(work), moved_folders_(moved_folders) {}
+  Checker(TreeContext& context, const Root& base, const Root& work, bool moved_folders,
+          std::set<Bytes>* theirs)
+      : context_(context),
+        base_(base),
+        work_(work),
+        moved_folders_(moved_folders),
+        theirs_(theirs) {}
 
   Status check(ByteView key, const Value* before, const Value* after) {
     RAMET_TRY(check_key(key, before, after));
@@ -41,7 +46,10 @@ class Checker {
     Value mine;
     RAMET_ASSIGN(const bool found, get(context_, work_, key, &mine));
     const bool as_base = before == nullptr ? !found : found && same_value(mine, *before);
-    if (as_base) return ok();
+    if (as_base) {
+      if (theirs_ != nullptr) theirs_->emplace(key);
+      return ok();
+    }
     const bool as_head = after == nullptr ? !found : found && same_value(mine, *after);
     return as_head ? ok() : Status(conflict("both changed the same entry"));
   }
@@ -121,14 +129,15 @@ class Checker {
   const Root& base_;
   const Root& work_;
   const bool moved_folders_;
+  std::set<Bytes>* const theirs_;
 };
 
 }  // namespace
 
 Status check_conflicts(TreeContext& context, const Root& base, const Root& work, const Root& head,
-                       bool work_moved_folders) {
+                       bool work_moved_folders, std::set<Bytes>* theirs) {
   if (same_root(base, head)) return ok();
-  Checker checker(context, base, work, work_moved_folders);
+  Checker checker(context, base, work, work_moved_folders, theirs);
   Status status = ok();
   RAMET_TRY(diff(context, base, head, [&](ByteView key, const Value* before, const Value* after) {
     status = checker.check(key, before, after);

@@ -1,7 +1,7 @@
 #include "engine/container/transaction_impl.h"
 
 #include <algorithm>
-#include <map>
+#include <set>
 
 #include <fmt/format.h>
 
@@ -129,10 +129,6 @@ Result<Sequence> TransactionImpl::commit() {
   done_ = true;
   if (!changed_) return store_.visible().sequence;
   if (spilled_) RAMET_TRY(spill());
-  // Here rather than in prepare(), which keeps other commits waiting.
-  RAMET_ASSIGN(const auto now, get_root(context_, store_.visible().catalog,
-                                          container_key(container_)));
-  if (now && !same_root(base_, now->root)) RAMET_TRY(drop_unchanged());
   CommitRequest request;
   request.blocks = ingest_.take_pending();
   request.leans_on = ingest_.leans_on();
@@ -145,35 +141,17 @@ Result<Sequence> TransactionImpl::commit() {
   return committed;
 }
 
-// On top of another state an operation that came to no change would undo what others did there:
-// bring back a name that they removed, or an old value.
-Status TransactionImpl::drop_unchanged() {
-  if (net_ || spilled_) return ok();
-  const Root work = work_->share();
-  std::map<Bytes, Bytes> erased;  // ranges in which something changed
-  Status status = ok();
-  const auto unchanged = [&](const Operation& operation) -> Result<bool> {
-    if (operation.kind == OperationKind::kEraseRange) {
-      RAMET_ASSIGN(const bool changed,
-                   differs(context_, base_, work, operation.key, operation.to));
-      if (changed) erased[operation.key] = std::max(erased[operation.key], operation.to);
-      return !changed;
-    }
-    const auto range = erased.upper_bound(operation.key);
-    if (range != erased.begin() && std::prev(range)->second > operation.key) return false;
-    Value before, after;
-    RAMET_ASSIGN(const bool was, get(context_, base_, operation.key, &before));
-    RAMET_ASSIGN(const bool is, get(context_, work, operation.key, &after));
-    return was == is && (!was || same_value(before, after));
-  };
-  std::erase_if(operations_, [&](const Operation& operation) {
-    if (!status.ok()) return false;
-    auto drop = unchanged(operation);
-    if (!drop.ok()) status = std::move(drop).error();
-    return status.ok() && *drop;
+// Operations on what only others changed came to no change here. On top of their state they would
+// undo what they did: bring back a name that they removed, or an old value.
+void TransactionImpl::drop_unchanged(const std::set<Bytes>& theirs,
+                                     std::vector<Operation>& operations) {
+  if (theirs.empty()) return;
+  std::erase_if(operations, [&](const Operation& operation) {
+    if (operation.kind != OperationKind::kEraseRange) return theirs.contains(operation.key);
+    // (A range is the content of one object, which only one of both can have changed.)
+    const auto first = theirs.lower_bound(operation.key);
+    return first != theirs.end() && *first < operation.to;
   });
-  net_ = status.ok();
-  return status;
 }
 
 Status TransactionImpl::prepare(const HeadState& head, CommitRequest& request) {
@@ -181,12 +159,14 @@ Status TransactionImpl::prepare(const HeadState& head, CommitRequest& request) {
   const Bytes key = container_key(container_);
   RAMET_ASSIGN(const auto entry, get_root(context_, head.catalog, key));
   if (!entry) return Error(ErrorCode::kNotFound, "the container was dropped meanwhile");
-  RAMET_TRY(check_conflicts(context_, base_, work_->share(), entry->root, moved_folders_));
-  if (!same_root(base_, entry->root)) RAMET_TRY(drop_unchanged());
+  std::set<Bytes> theirs;
+  RAMET_TRY(check_conflicts(context_, base_, work_->share(), entry->root, moved_folders_,
+                            &theirs));
   request.trees.emplace_back();
   request.trees.back().tree = key;
   if (spilled_) return prepare_spilled(entry->root, request);
   request.trees.back().operations = operations_;
+  drop_unchanged(theirs, request.trees.back().operations);
   for (Operation& operation : request.trees.back().operations) {
     for (BlockRef& ref : operation.refs) ref = ingest_.resolved(ref);
   }

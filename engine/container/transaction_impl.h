@@ -8,6 +8,7 @@
 
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -96,7 +97,7 @@ class TransactionImpl : public Transaction {
   Status grown(size_t bytes);
   Status spill();
   Status resolve_working_copy();
-  Status drop_unchanged();
+  static void drop_unchanged(const std::set<Bytes>& theirs, std::vector<Operation>& operations);
   Status prepare(const HeadState& head, CommitRequest& request);
   Status prepare_spilled(const Root& head, CommitRequest& request);
   Result<Root> rebased(const Root& head);
@@ -109,7 +110,6 @@ class TransactionImpl : public Transaction {
   std::optional<Tree> work_;  // always there; replaced when it spills
   std::vector<Operation> operations_;  // empty once spilled
   size_t operation_bytes_ = 0;         // since the last spill
-  bool net_ = false;  // operations_ holds nothing that came to no change
   bool spilled_ = false;
   bool changed_ = false;
   bool only_removes_ = true;
