@@ -23,35 +23,17 @@
 
 #include <fmt/format.h>
 
+#include "bench/table_support.h"
 #include "engine/store.h"
 #include "io/env.h"
 
 namespace {
 
-using Clock = std::chrono::steady_clock;
 using namespace ramet;
+using namespace ramet::bench;
 
 constexpr int kTimed = 301;      // clones a row that are timed
 constexpr int kAtRest = 1000;    // clones a row that are weighed
-
-template <typename T>
-T must(Result<T> result, const char* what) {
-  if (!result.ok()) {
-    fmt::print(stderr, "{}: {}\n", what, result.error().to_string());
-    std::exit(1);
-  }
-  return std::move(result).value();
-}
-
-void must(Status status, const char* what) {
-  if (status.ok()) return;
-  fmt::print(stderr, "{}: {}\n", what, status.error().to_string());
-  std::exit(1);
-}
-
-double seconds_since(Clock::time_point start) {
-  return std::chrono::duration<double>(Clock::now() - start).count();
-}
 
 uint64_t resident_bytes() {
   unsigned long total = 0;
@@ -61,24 +43,6 @@ uint64_t resident_bytes() {
     std::fclose(file);
   }
   return static_cast<uint64_t>(resident) * static_cast<uint64_t>(sysconf(_SC_PAGESIZE));
-}
-
-uint64_t disk_bytes(const std::string& directory) {
-  uint64_t bytes = 0;
-  for (const auto& entry : std::filesystem::recursive_directory_iterator(directory)) {
-    struct stat status;
-    if (entry.path().filename() == "ballast") continue;
-    if (::lstat(entry.path().c_str(), &status) == 0 && S_ISREG(status.st_mode)) {
-      bytes += static_cast<uint64_t>(status.st_blocks) * 512;
-    }
-  }
-  return bytes;
-}
-
-double median(std::vector<double> values) {
-  std::nth_element(values.begin(), values.begin() + static_cast<long>(values.size() / 2),
-                   values.end());
-  return values[values.size() / 2];
 }
 
 double percentile(std::vector<double> values, double p) {
@@ -130,7 +94,7 @@ Row measure(const std::string& directory, const StoreOptions& options, uint64_t 
     spec.new_container = fmt::format("timed-{}-{}", objects, i);
     const auto start = Clock::now();
     must(store->clone(spec), "clone");
-    times.push_back(seconds_since(start) * 1e3);
+    times.push_back(milliseconds_since(start));
   }
   const uint64_t log_after = must(store->info(), "info").log_bytes_since_checkpoint;
   row.median_ms = median(times);
@@ -139,14 +103,14 @@ Row measure(const std::string& directory, const StoreOptions& options, uint64_t 
   must(store->close(), "close");
   store = nullptr;
   // Weighed in a life of their own: closed before and after, so that only what stays counts.
-  const uint64_t before = disk_bytes(directory);
+  const uint64_t before = allocated_bytes(directory);
   store = must(Store::open(directory, options), "open");
   for (int i = 0; i < kAtRest; ++i) {
     spec.new_container = fmt::format("weighed-{}-{:06}", objects, i);
     must(store->clone(spec), "clone");
   }
   must(store->close(), "close");
-  row.rest_bytes = static_cast<double>(disk_bytes(directory) - before) / kAtRest;
+  row.rest_bytes = static_cast<double>(allocated_bytes(directory) - before) / kAtRest;
   return row;
 }
 
@@ -162,7 +126,7 @@ double read_all(Store& store, ContainerId id) {
   char buffer[256];
   const auto start = Clock::now();
   for (const ObjectId& object : ids) must(view->read(object, 0, buffer), "read");
-  return seconds_since(start);
+  return milliseconds_since(start) / 1e3;
 }
 
 struct CrashOpen {
@@ -194,7 +158,7 @@ CrashOpen open_after_crash(const std::string& directory, const StoreOptions& opt
   ::waitpid(child, &status, 0);
   const auto start = Clock::now();
   auto store = must(Store::open(directory, options), "open after a crash");
-  CrashOpen result{seconds_since(start) * 1e3, must(store->info(), "info").replayed_commits};
+  CrashOpen result{milliseconds_since(start), must(store->info(), "info").replayed_commits};
   must(store->close(), "close");
   return result;
 }
@@ -219,11 +183,9 @@ int main(int argc, char** argv) {
         const size_t comma = argument.find(',', at);
         at = comma == std::string::npos ? argument.size() : comma + 1;
       }
-    } else if (argument.rfind("clones=", 0) == 0) {
-      clones = std::strtoull(argument.c_str() + 7, nullptr, 10);
-    } else if (argument.rfind("chain=", 0) == 0) {
-      chain = std::strtoull(argument.c_str() + 6, nullptr, 10);
     }
+    clones = number(argument, "clones", clones);
+    chain = number(argument, "chain", chain);
   }
   StoreOptions options;
   options.env = io::default_env();
@@ -246,7 +208,7 @@ int main(int argc, char** argv) {
 
   // Many clones of the greatest container.
   const std::string great = fmt::format("source-{}", sizes.back());
-  const uint64_t disk_before = disk_bytes(directory);
+  const uint64_t disk_before = allocated_bytes(directory);
   std::unique_ptr<Store> store = must(Store::open(directory, options), "open");
   const ContainerInfo source = must(store->container(great), "source");
   CloneSpec spec;
@@ -258,18 +220,18 @@ int main(int argc, char** argv) {
     spec.new_container = fmt::format("many-{:08}", i);
     ids.push_back(must(store->clone(spec), "clone").container);
   }
-  const double clone_seconds = seconds_since(start);
+  const double clone_seconds = milliseconds_since(start) / 1e3;
   must(store->checkpoint(), "checkpoint");
   const uint64_t resident_after = resident_bytes();
   must(store->close(), "close");
   store = nullptr;
   const double per_clone =
       clones == 0 ? 0
-                  : static_cast<double>(disk_bytes(directory) - disk_before) /
+                  : static_cast<double>(allocated_bytes(directory) - disk_before) /
                         static_cast<double>(clones);
   start = Clock::now();
   store = must(Store::open(directory, options), "open");
-  const double open_ms = seconds_since(start) * 1e3;
+  const double open_ms = milliseconds_since(start);
   fmt::print("\n{} clones of {} in {:.1f} s ({:.0f}/s, each synced): {:.0f} bytes of disk each at "
              "rest; resident memory {:.1f} -> {:.1f} MiB; open after a clean close {:.2f} ms\n",
              clones, great, clone_seconds, static_cast<double>(clones) / clone_seconds, per_clone,
@@ -318,7 +280,7 @@ int main(int argc, char** argv) {
     const size_t until = dropped * (stage + 1) / kStages;
     start = Clock::now();
     for (; done < until; ++done) must(store->drop_container(ids[done]), "drop");
-    drop_seconds += seconds_since(start);
+    drop_seconds += milliseconds_since(start) / 1e3;
     must(store->checkpoint(), "checkpoint");
     // Every survivor opens; of some of them objects are read, here and there.
     const size_t step = std::max<size_t>(1, (ids.size() - done) / 200);

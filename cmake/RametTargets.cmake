@@ -41,24 +41,34 @@ function(ramet_library name)
   endif()
 endfunction()
 
-# ramet_test(NAME DEPS...): one GoogleTest program of every *_test.cc in the current folder, one
-# ctest entry. Its label says when it runs: the folder's name for tests/sim, tests/slow and
-# tests/interop, else "fast".
+# ramet_test(NAME [SHARDS N] DEPS...): one GoogleTest program of every *_test.cc in the current
+# folder, one ctest entry, or N that share its tests and are begun first. Their label says when they
+# run: the folder's name for tests/sim, tests/slow and tests/interop, else "fast".
 function(ramet_test name)
   file(GLOB sources CONFIGURE_DEPENDS *_test.cc)
   if(NOT sources)
     return()
   endif()
+  cmake_parse_arguments(PARSE_ARGV 1 arg "" "SHARDS" "")
   add_executable(${name} ${sources})
-  target_link_libraries(${name} PRIVATE ramet_flags ${ARGN} rapidcheck GTest::gmock GTest::gtest
-                        GTest::gtest_main)
+  target_link_libraries(${name} PRIVATE ramet_flags ${arg_UNPARSED_ARGUMENTS} rapidcheck
+                        GTest::gmock GTest::gtest GTest::gtest_main)
   target_precompile_headers(${name} PRIVATE <gtest/gtest.h> <string> <vector> <map>)
-  add_test(NAME ${name} COMMAND ${name})
   get_filename_component(label ${CMAKE_CURRENT_SOURCE_DIR} NAME)
   if(NOT label MATCHES "^(sim|slow|interop)$")
     set(label fast)
   endif()
-  set_tests_properties(${name} PROPERTIES LABELS ${label})
+  if(NOT arg_SHARDS)
+    add_test(NAME ${name} COMMAND ${name})
+    set_tests_properties(${name} PROPERTIES LABELS ${label})
+    return()
+  endif()
+  math(EXPR last "${arg_SHARDS} - 1")
+  foreach(shard RANGE ${last})
+    add_test(NAME ${name}_${shard} COMMAND ${name})
+    set_tests_properties(${name}_${shard} PROPERTIES LABELS ${label} COST 100
+      ENVIRONMENT "GTEST_TOTAL_SHARDS=${arg_SHARDS};GTEST_SHARD_INDEX=${shard}")
+  endforeach()
 endfunction()
 
 # ramet_bench(NAME DEPS...): one Google Benchmark program of NAME.cc in the current folder.
@@ -68,16 +78,19 @@ function(ramet_bench name)
                         benchmark::benchmark_main)
 endfunction()
 
-# ramet_fuzz(DEPS...): one libFuzzer program of each *_fuzz.cc in the current folder; nothing
-# without RAMET_FUZZ.
+# ramet_fuzz(DEPS...): one libFuzzer program of each *_fuzz.cc in the current folder, and the target
+# ramet_fuzzers of all of them; nothing without RAMET_FUZZ.
 function(ramet_fuzz)
   if(NOT RAMET_FUZZ)
     return()
   endif()
   file(GLOB sources CONFIGURE_DEPENDS *_fuzz.cc)
+  add_custom_target(ramet_fuzzers)
   foreach(source ${sources})
     get_filename_component(name ${source} NAME_WE)
     add_executable(${name} ${source})
+    add_dependencies(ramet_fuzzers ${name})
+    target_compile_definitions(${name} PRIVATE RAMET_LIBFUZZER)
     target_link_libraries(${name} PRIVATE ramet_flags ${ARGN})
     target_link_options(${name} PRIVATE -fsanitize=fuzzer)
   endforeach()

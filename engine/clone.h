@@ -39,6 +39,7 @@ struct CloneSpec {
   CloneIdentity identity = CloneIdentity::kKeep;
   CloneExisting existing = CloneExisting::kFail;
   std::string note;
+  int64_t expires = 0;  // of a new container: dropped from then on; 0: never
 };
 
 struct CloneResult {

@@ -20,6 +20,8 @@ struct CopyProgress {
   std::atomic<uint64_t> files_done{0};
   std::atomic<uint64_t> bytes_done{0};
   std::atomic<bool> cancel{false};  // set to stop: kCancelled, nothing is committed
+  // Set before: whether somebody looks at the totals, for which an import counts its source first.
+  bool wants_totals = true;
 };
 
 // One thing that could not be copied as it is. The rest is copied. `path`: in the file system.
@@ -47,6 +49,9 @@ struct CopyReport {
 struct ImportOptions {
   bool owners = true;   // keep uid and gid
   bool xattrs = true;
+  // Files that look the same as at an earlier import (device, inode, birth, size, times of
+  // modification and change) are not read again.
+  bool stat_cache = true;
   unsigned threads = 0; // readers; 0: by the machine
   CopyProgress* progress = nullptr;
 };

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "format/block_ref.h"
@@ -28,6 +29,10 @@ enum class EntryClass : uint8_t {
   kBlockDevice = 7,
   kRecord = 8,
 };
+
+// "file", "folder", "symlink", "fifo", "socket", "character device", "block device", "record";
+// "unknown class" for any other value.
+std::string_view class_name(EntryClass entry_class);
 
 struct Xattr {
   std::string name;
@@ -89,6 +94,8 @@ struct SnapshotInfo {
   Sequence sequence = 0;
   Summary summary;
   std::string note;
+  int64_t expires = 0;     // dropped from then on, nanoseconds since 1970; 0: never
+  bool automatic = false;  // made by a schedule or a rollback
 };
 
 struct LineageInfo {
@@ -106,6 +113,7 @@ struct ContainerInfo {
   Summary summary;       // objects, content bytes, entries, folders, ...
   std::optional<LineageInfo> lineage;  // a label only
   std::string note;
+  int64_t expires = 0;  // dropped from then on, nanoseconds since 1970; 0: never
 };
 
 }  // namespace ramet

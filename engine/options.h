@@ -21,6 +21,7 @@ struct StoreOptions {
   bool background = true;
 
   uint64_t node_cache_bytes = 64ull << 20;    // verified tree nodes, shared by all containers
+  uint64_t block_cache_bytes = 64ull << 20;   // blocks that View::read() meets again
   uint64_t index_bytes = 64ull << 20;         // dedupe index: newest entries, filters, windows
   uint64_t dirty_bytes_max = 64ull << 20;     // dirty nodes in memory before a checkpoint
   uint64_t replay_bytes_max = 256ull << 20;   // log and data behind a checkpoint before the next
@@ -29,7 +30,15 @@ struct StoreOptions {
   uint64_t node_segment_bytes = 256ull << 20;
   uint64_t data_segment_bytes = 256ull << 20;
   uint64_t map_segment_bytes = 16ull << 20;
-  uint64_t ballast_bytes = 16ull << 20;       // given up when the disk is full, for drops
+  // How long what was dropped can be taken back, at least, in nanoseconds; the store's setting
+  // "drop-grace" goes before it. 0: its space may be given back at once.
+  int64_t drop_grace = 600'000'000'000;
+  // Content that is found to be stored already is read before anything leans on it, so that what
+  // has become damaged since is stored anew. Costs a read of each such block.
+  bool verify_hits = false;
+  // Given up when the disk is full, so that dropping works: a 64th of the store, but at least 4 MiB
+  // (if this is not less) and at most this.
+  uint64_t ballast_bytes = 64ull << 20;
   uint64_t inline_block_bytes = 64ull << 10;  // a commit with no more new content than this
                                               // keeps it in the commit stream: one sync
   uint32_t chunk_average = 16u << 10;         // content-defined chunking; a power of two

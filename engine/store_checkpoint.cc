@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include "engine/container/checkpoint_frames.h"
 #include "engine/store_impl.h"
 #include "engine/tree/persist.h"
 
@@ -18,8 +19,6 @@ constexpr uint64_t kRollBytes = 1u << 20;
 constexpr size_t kOwnSegmentsMax = 64;
 // The index's newest entries are written out at a checkpoint when there are this many.
 constexpr uint64_t kIndexFlushEntries = 1u << 14;
-// The two copies of a checkpoint frame stand at least this far apart.
-constexpr size_t kCopyDistance = 4096;
 
 }  // namespace
 
@@ -66,22 +65,24 @@ Status StoreImpl::checkpoint_now(bool closing, bool when_due) {
     RAMET_TRY(watched(log_->seal(BlockRef{})));
     RAMET_TRY(watched(blocks_->seal_open(BlockRef{}, state.sequence)));
   }
-  RAMET_TRY(watched(record_segments(state.sequence, closing, record)));
+  RAMET_TRY(watched(record_segments(state, closing, record)));
   Superblock superblock = superblocks_->newest();
   superblock.epoch = blocks_->epoch();
   superblock.state = closing ? ramet::StoreState::kClean : ramet::StoreState::kInUse;
   superblock.replay = superblock.durable_end = state.position;
-  RAMET_TRY(watched(write_frames(record, superblock)));
+  RAMET_TRY(watched(write_checkpoint_frames(*blocks_, record, superblock)));
   RAMET_TRY(watched(superblocks_->write(superblock)));
   checkpoint_sequence_ = state.sequence;
   log_bytes_at_checkpoint_ = log_bytes;
   // A clean close leaves both superblocks at the same checkpoint, so that no log is needed.
   if (closing) RAMET_TRY(watched(superblocks_->write(superblocks_->newest())));
   queue_->let_go_of_persisted();
-  map_->let_go_of_persisted();
+  space_->complete(superblocks_->newest().generation, state.sequence);
   dirty_floor_ = context_.dirty_bytes.load();
   trim_log(closing);
   release_recorded();
+  space_->remove_leftovers(superblocks_->other() ? superblocks_->other()->generation
+                                                 : superblocks_->newest().generation);
   if (closing || index_->pending() >= kIndexFlushEntries) {
     ignore_error(index_->flush(), "the index is a hint; it can be rebuilt");
   }
@@ -89,53 +90,57 @@ Status StoreImpl::checkpoint_now(bool closing, bool when_due) {
 }
 
 Status StoreImpl::write_trees(const HeadState& state, CheckpointRecord& record) {
+  set_node_compression(state.catalog);
   RAMET_ASSIGN(const Root catalog, persist(context_, state.catalog, state.sequence));
   record.catalog = written_root(catalog);
   return blocks_->sync(Stream::kNode);
 }
 
-Status StoreImpl::record_segments(Sequence sequence, bool closing, CheckpointRecord& record) {
+Status StoreImpl::record_segments(const HeadState& state, bool closing,
+                                  CheckpointRecord& record) {
+  const Sequence sequence = state.sequence;
+  std::vector<Space::Recorded> recorded;
   RAMET_TRY(blocks_->ensure_open(Stream::kMap));  // so that the map knows its own segment
   // Before the list: what is made later has a greater number and is found by probing.
   record.next_segment = blocks_->next_segment();
   for (const auto& segment : blocks_->own_segments()) {
     const Stream stream = segment->identity().stream;
-    // The log is found through the superblock; only blocks in it need the map.
-    if (stream == Stream::kCommit && segment->slot_count() == 0) continue;
-    // Map segments never have a footer; nothing is appended to them after the close.
+    // Others append and seal meanwhile: each fact is read once, and what is final first. (Map
+    // segments never have a footer; nothing is appended to them after the close.)
     const bool closed = segment->closed() || (closing && stream == Stream::kMap);
-    const SegmentState state = segment->sealed() ? SegmentState::kSealed
-                               : closed          ? SegmentState::kCrashClosed
-                                                 : SegmentState::kOpen;
-    if (state == SegmentState::kOpen && (stream == Stream::kNode || stream == Stream::kData)) {
+    const SegmentState as = !closed             ? SegmentState::kOpen
+                            : segment->sealed() ? SegmentState::kSealed
+                                                : SegmentState::kCrashClosed;
+    const Slot slots = as == SegmentState::kSealed ? segment->slot_count()
+                                                   : segment->synced_slots();
+    // The log is found through the superblock; only blocks in it need the map. (Slots of a group
+    // that is being written are none yet: it may fail, and the segment go as an empty one.)
+    if (stream == Stream::kCommit && slots == 0) continue;
+    if (as == SegmentState::kOpen && (stream == Stream::kNode || stream == Stream::kData)) {
       record.open_segments.push_back(segment->number());
     }
-    const Slot slots = segment->synced_slots();
+    recorded.push_back({segment, slots});
     const auto known = recorded_.find(segment->number());
-    if (known != recorded_.end() && known->second.state == state &&
+    if (known != recorded_.end() && known->second.state == as &&
         known->second.slots == slots) {
       continue;
     }
-    RAMET_TRY(map_->record(*segment, state, sequence));
-    recorded_[segment->number()] = {slots, state};
+    RAMET_TRY(map_->record(*segment, as, slots, sequence));
+    recorded_[segment->number()] = {slots, as};
   }
-  RAMET_ASSIGN(const Root map, map_->persist(sequence));
+  RAMET_ASSIGN(const Root map, space_->count(record.catalog.ref, state.position, sequence,
+                                             recorded, release_max_,
+                                             closing || tidy_map_ ? tidy_room() : 0));
+  record.map_bytes = space_->map_bytes();
   record.map = written_root(map);
   return ok();
 }
 
-Status StoreImpl::write_frames(const CheckpointRecord& record, Superblock& superblock) {
-  const Bytes payload = encode_checkpoint(record);
-  const auto append = [&](FrameKind kind, ByteView bytes) {
-    return blocks_->append(Stream::kMap, kind, Codec::kNone, bytes,
-                           static_cast<uint32_t>(bytes.size()), {}, record.sequence);
-  };
-  RAMET_ASSIGN(superblock.checkpoint, append(FrameKind::kCheckpoint, payload));
-  RAMET_TRY(append(FrameKind::kSkip, Bytes(kCopyDistance, '\0')));
-  RAMET_ASSIGN(superblock.checkpoint_copy, append(FrameKind::kCheckpoint, payload));
-  RAMET_TRY(blocks_->sync(Stream::kMap));
-  superblock.next_segment = record.next_segment;
-  return ok();
+// Bytes that writing the whole map may take.
+uint64_t StoreImpl::tidy_room() {
+  if (!reserve_used_) return UINT64_MAX;
+  const auto space = env_->space(path_);
+  return space.ok() ? space->available_bytes / 2 : 0;
 }
 
 void StoreImpl::trim_log(bool closing) {
@@ -162,22 +167,28 @@ void StoreImpl::release_recorded() {
   }
 }
 
-bool StoreImpl::give_up_reserve() {
+// From now on what is left of the disk is for deleting.
+void StoreImpl::use_reserve() {
   reserve_used_ = true;
   blocks_->refuse_data(true);
+  log_->save_space(true);
+}
+
+bool StoreImpl::give_up_reserve() {
+  use_reserve();
   return ballast_->release();
 }
 
 // What the ballast gave is for deleting: nothing else may take it before it is back.
 Status StoreImpl::check_reserve(bool frees_space) {
   if (!reserve_used_ || frees_space) return ok();
-  ballast_->fill();
-  if (options_.ballast_bytes > 0 && ballast_->held_bytes() < options_.ballast_bytes) {
+  if (!ballast_->fill()) {
     return Error(ErrorCode::kOutOfSpace,
                  "the disk is full: only deleting works until there is room");
   }
   reserve_used_ = false;
   blocks_->refuse_data(false);
+  log_->save_space(false);
   return ok();
 }
 
@@ -189,9 +200,19 @@ uint64_t StoreImpl::dirty_bytes() {
   return static_cast<uint64_t>(std::max<int64_t>(0, dirty - floor));
 }
 
+// What a checkpoint writes must find room: the fuller the disk, the less may gather; in the end
+// the ballast takes it.
+uint64_t StoreImpl::dirty_bytes_max() {
+  const uint64_t always = ballast_->target() / 2;
+  if (dirty_bytes() <= always) return options_.dirty_bytes_max;
+  const auto space = env_->space(path_);
+  if (!space.ok()) return options_.dirty_bytes_max;
+  return std::min(options_.dirty_bytes_max, std::max(always, space->available_bytes / 4));
+}
+
 bool StoreImpl::checkpoint_due() {
   if (queue_->durable().sequence == checkpoint_sequence_) return false;  // there is nothing new
-  return dirty_bytes() > options_.dirty_bytes_max ||
+  return dirty_bytes() > dirty_bytes_max() ||
          log_->bytes_written() - log_bytes_at_checkpoint_ > options_.replay_bytes_max ||
          blocks_->own_count() > kOwnSegmentsMax;
 }
@@ -216,6 +237,7 @@ void StoreImpl::maintain() {
       ignore_error(checkpoint_with_reserve(true), "tried again when the next commit makes it due");
     }
     if (index_->merge_is_due()) ignore_error(index_->merge(), "the index is a hint");
+    reclaim_in_background();
     const Sequence now = queue_->durable().sequence;
     if (now == seen && now != marked && now > checkpoint_sequence_) {
       ignore_error(queue_->mark_idle(), "the mark is a help for recovery, not a promise");
@@ -237,10 +259,15 @@ void StoreImpl::stop_maintenance() {
 }
 
 Status StoreImpl::close() {
-  if (closed_.exchange(true)) return ok();
+  if (closed_) return ok();
   stop_maintenance();
+  // (An open that failed on its way has begun nothing: the superblocks may still lead to the life
+  // before, which needs its files [SPACE-1].)
+  const bool begun = !options_.read_only && life_begun_;
+  if (begun) reclaim_before_close();
+  if (closed_.exchange(true)) return ok();
   Status status = ok();
-  if (!options_.read_only && log_ != nullptr && log_->begun()) {
+  if (begun) {
     status = checkpoint_now(true);
     if (!status.ok() && status.error().code() == ErrorCode::kOutOfSpace && give_up_reserve()) {
       status = checkpoint_now(true);
@@ -254,7 +281,15 @@ Status StoreImpl::close() {
 }
 
 StoreImpl::StoreImpl(std::string path, StoreOptions options)
-    : path_(std::move(path)), options_(std::move(options)), env_(options_.env) {}
+    : RecoveredStore(std::move(path), options),
+      encoders_(std::max(1u, std::thread::hardware_concurrency()) - 1),
+      block_cache_(options_.block_cache_bytes) {}
+
+StatCache& StoreImpl::stat_cache() {
+  std::call_once(stat_cache_once_,
+                 [&] { stat_cache_ = std::make_unique<StatCache>(env_, path_ + "/cache"); });
+  return *stat_cache_;
+}
 
 StoreImpl::~StoreImpl() {
   ignore_error(close(), "close() is there for whoever wants to know");

@@ -1,4 +1,6 @@
 // Cloning: one operation for every face (DESIGN 10).
+#include <algorithm>
+
 #include <fmt/format.h>
 
 #include "engine/container/catalog.h"
@@ -51,6 +53,7 @@ Result<CloneResult> StoreImpl::clone_whole(const CloneSpec& spec) {
   record.name = spec.new_container;
   record.created = env_->now();
   record.note = spec.note;
+  record.expires = std::max<int64_t>(0, spec.expires);
   CommitRequest request;
   request.prepare = [&](const HeadState& head, CommitRequest& commit) -> Status {
     commit.trees.clear();
@@ -73,6 +76,7 @@ Result<CloneResult> StoreImpl::clone_whole(const CloneSpec& spec) {
       shared = snapshot_key(spec.source, spec.snapshot);
     }
     record.lineage = lineage;
+    record.settings = source.record.settings;
     result.objects_created = root.summary[SummaryColumn::kObjects];
     result.folders_created = root.summary[SummaryColumn::kFolders];
     result.bytes_shared = root.summary[SummaryColumn::kContentBytes];
@@ -82,6 +86,7 @@ Result<CloneResult> StoreImpl::clone_whole(const CloneSpec& spec) {
                                                encode_container(record), std::move(shared)));
     operations.push_back(
         Operation::put(container_name_key(record.name), Bytes(result.container.view())));
+    append_expiry(operations, result.container, {}, 0, record.expires);
     return ok();
   };
   RAMET_ASSIGN(result.sequence, commit(request, false));

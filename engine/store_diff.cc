@@ -13,12 +13,52 @@
 namespace ramet::engine {
 namespace {
 
+// Paths of folders in one state; each folder is looked up once.
+class FolderPaths {
+ public:
+  explicit FolderPaths(const Reader& reader) : reader_(reader) {}
+
+  // Ends in '/'.
+  Result<std::string> of(const FolderId& id) {
+    std::vector<std::pair<FolderId, std::string>> unknown;  // from the folder upwards
+    FolderId at = id;
+    while (at != kRootFolder && !known_.contains(at)) {
+      if (unknown.size() > known_.size() + kChainMax) {
+        return Error(ErrorCode::kCorruption,
+                     fmt::format("folder {} lies below itself", to_uuid(id)));
+      }
+      RAMET_ASSIGN(FolderInfo info, reader_.folder(at));
+      ++lookups_;
+      unknown.emplace_back(at, std::move(info.name));
+      at = info.parent;
+    }
+    std::string path = at == kRootFolder ? "/" : known_[at];
+    for (auto it = unknown.rbegin(); it != unknown.rend(); ++it) {
+      path += it->second + "/";
+      known_[it->first] = path;
+    }
+    return path;
+  }
+  uint64_t lookups() const { return lookups_; }
+
+ private:
+  static constexpr size_t kChainMax = 1 << 16;
+
+  const Reader& reader_;
+  std::map<FolderId, std::string> known_;
+  uint64_t lookups_ = 0;
+};
+
 // Gathers what the trees say about names, objects and folders, then tells it by path. Memory
 // grows with the difference.
 class Differ {
  public:
   Differ(TreeContext& context, const Reader& older, const Reader& newer)
-      : context_(context), older_(older), newer_(newer) {}
+      : context_(context),
+        older_(older),
+        newer_(newer),
+        older_paths_(older),
+        newer_paths_(newer) {}
 
   Status gather() {
     Status status = ok();
@@ -29,6 +69,8 @@ class Differ {
                    }));
     return status;
   }
+
+  uint64_t lookups() const { return older_paths_.lookups() + newer_paths_.lookups(); }
 
   Status tell(const std::function<bool(const Difference&)>& visit) {
     RAMET_TRY(name_changes());
@@ -80,17 +122,22 @@ class Differ {
       list[dirent.id].push_back({dirent.folder, std::move(entry)});
     } else if (space == ContainerSpace::kObject && before != nullptr && after != nullptr) {
       RAMET_ASSIGN(const ObjectKey object, decode_object_key(key));
-      objects_.push_back(object.id);
+      RAMET_ASSIGN(const ObjectRecord was,
+                   decode_object(object.id, object.type, before->bytes(), before->refs()));
+      RAMET_ASSIGN(ObjectRecord is,
+                   decode_object(object.id, object.type, after->bytes(), after->refs()));
+      add_object(was, std::move(is));
     } else if (space == ContainerSpace::kFolder && before != nullptr && after != nullptr) {
       RAMET_ASSIGN(const FolderId folder, decode_folder_key(key));
-      folders_.push_back(folder);
+      RAMET_ASSIGN(const FolderInfo was, decode_folder(folder, before->bytes()));
+      RAMET_ASSIGN(const FolderInfo is, decode_folder(folder, after->bytes()));
+      if (was.attributes != is.attributes) folders_.push_back(folder);
     }
     return ok();
   }
 
-  static Result<std::string> path_in(const Reader& reader, const NameChange& change) {
-    RAMET_ASSIGN(std::string path, reader.path_of(change.folder));
-    if (path.back() != '/') path.push_back('/');
+  static Result<std::string> path_in(FolderPaths& paths, const NameChange& change) {
+    RAMET_ASSIGN(std::string path, paths.of(change.folder));
     return path + change.entry.name;
   }
 
@@ -113,8 +160,8 @@ class Differ {
   Status add_rename(const NameChange& from, const NameChange& to) {
     Difference difference;
     difference.kind = Difference::Kind::kRenamed;
-    RAMET_ASSIGN(difference.old_path, path_in(older_, from));
-    RAMET_ASSIGN(difference.path, path_in(newer_, to));
+    RAMET_ASSIGN(difference.old_path, path_in(older_paths_, from));
+    RAMET_ASSIGN(difference.path, path_in(newer_paths_, to));
     difference.entry_class = to.entry.entry_class;
     difference.old_size = from.entry.size;
     difference.new_size = to.entry.size;
@@ -125,7 +172,7 @@ class Differ {
   Status add_name(const NameChange& change, bool added) {
     Difference difference;
     difference.kind = added ? Difference::Kind::kAdded : Difference::Kind::kRemoved;
-    RAMET_ASSIGN(difference.path, path_in(added ? newer_ : older_, change));
+    RAMET_ASSIGN(difference.path, path_in(added ? newer_paths_ : older_paths_, change));
     difference.entry_class = change.entry.entry_class;
     (added ? difference.new_size : difference.old_size) = change.entry.size;
     found_.push_back(std::move(difference));
@@ -142,47 +189,58 @@ class Differ {
            a.info.content_id == b.info.content_id && a.info.target == b.info.target;
   }
 
+  void add_object(const ObjectRecord& was, ObjectRecord is) {
+    ObjectChange change;
+    if (!same_content(was, is)) {
+      change.difference.kind = Difference::Kind::kContent;
+    } else if (!same_attributes(was.info, is.info)) {
+      change.difference.kind = Difference::Kind::kAttributes;
+    } else {
+      return;  // only names changed
+    }
+    change.folder = is.info.folder;
+    change.difference.path = std::move(is.info.name);
+    change.difference.entry_class = is.info.entry_class;
+    change.difference.old_size = was.info.size;
+    change.difference.new_size = is.info.size;
+    objects_.push_back(std::move(change));
+  }
+
   Status object_changes() {
-    for (const ObjectId& id : objects_) {
-      RAMET_ASSIGN(const ObjectRecord before, older_.object(id));
-      RAMET_ASSIGN(const ObjectRecord after, newer_.object(id));
-      Difference difference;
-      if (!same_content(before, after)) {
-        difference.kind = Difference::Kind::kContent;
-      } else if (!same_attributes(before.info, after.info)) {
-        difference.kind = Difference::Kind::kAttributes;
-      } else {
-        continue;  // only names changed
-      }
-      RAMET_ASSIGN(difference.path, newer_.path_of(after));
-      difference.entry_class = after.info.entry_class;
-      difference.old_size = before.info.size;
-      difference.new_size = after.info.size;
-      found_.push_back(std::move(difference));
+    for (ObjectChange& change : objects_) {
+      RAMET_ASSIGN(const std::string folder, newer_paths_.of(change.folder));
+      change.difference.path.insert(0, folder);
+      found_.push_back(std::move(change.difference));
     }
     return ok();
   }
 
   Status folder_changes() {
     for (const FolderId& id : folders_) {
-      RAMET_ASSIGN(const FolderInfo before, older_.folder(id));
-      RAMET_ASSIGN(const FolderInfo after, newer_.folder(id));
-      if (before.attributes == after.attributes) continue;
       Difference difference;
       difference.kind = Difference::Kind::kAttributes;
-      RAMET_ASSIGN(difference.path, newer_.path_of(id));
+      RAMET_ASSIGN(difference.path, newer_paths_.of(id));
+      if (id != kRootFolder) difference.path.pop_back();
       difference.entry_class = EntryClass::kFolder;
       found_.push_back(std::move(difference));
     }
     return ok();
   }
 
+  // An object that is in both states; the path is its name until its folder's is known.
+  struct ObjectChange {
+    FolderId folder;
+    Difference difference;
+  };
+
   TreeContext& context_;
   const Reader& older_;
   const Reader& newer_;
+  FolderPaths older_paths_;
+  FolderPaths newer_paths_;
   std::map<IdBytes, std::vector<NameChange>> added_;
   std::map<IdBytes, std::vector<NameChange>> removed_;
-  std::vector<ObjectId> objects_;
+  std::vector<ObjectChange> objects_;
   std::vector<FolderId> folders_;
   std::vector<Difference> found_;
 };
@@ -190,11 +248,19 @@ class Differ {
 }  // namespace
 
 Status StoreImpl::diff(const View& older, const View& newer,
-                       const std::function<bool(const Difference&)>& visit) {
+                       const std::function<bool(const Difference&)>& visit, DiffStats* stats) {
+  const uint64_t opened = context_.counters.visited;
+  const uint64_t read = context_.counters.loaded;
   Differ differ(context_, static_cast<const ViewImpl&>(older).reader(),
                 static_cast<const ViewImpl&>(newer).reader());
   RAMET_TRY(differ.gather());
-  return differ.tell(visit);
+  RAMET_TRY(differ.tell(visit));
+  if (stats != nullptr) {
+    stats->nodes_opened = context_.counters.visited - opened;
+    stats->nodes_read = context_.counters.loaded - read;
+    stats->lookups = differ.lookups();
+  }
+  return ok();
 }
 
 }  // namespace ramet::engine

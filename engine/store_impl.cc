@@ -1,6 +1,8 @@
 // Containers and snapshots: each change is one commit.
 #include "engine/store_impl.h"
 
+#include <algorithm>
+
 #include <fmt/format.h>
 
 #include "engine/container/catalog.h"
@@ -25,15 +27,6 @@ TreeOperations& catalog_operations(CommitRequest& request) {
   request.trees.clear();
   request.trees.emplace_back();
   return request.trees.back();
-}
-
-// Moves a root to the drop queue; `n` keeps the keys of one commit apart.
-void append_drop(TreeOperations& operations, const HeadState& head, uint32_t n, Bytes key,
-                 const DropRecord& record) {
-  const uint64_t sequence = ((head.sequence + 1) << 24) | n;
-  operations.operations.push_back(
-      Operation::put_rooted(drop_key(sequence), encode_drop(record), key));
-  operations.operations.push_back(Operation::erase(std::move(key)));
 }
 
 }  // namespace
@@ -68,7 +61,9 @@ Result<Sequence> StoreImpl::commit(CommitRequest& request, bool frees_space) {
 }
 
 Result<ContainerInfo> StoreImpl::create_container(const std::string& name,
-                                                  const std::string& note) {
+                                                  const std::string& note,
+                                                  const std::vector<Setting>& settings,
+                                                  int64_t expires) {
   RAMET_TRY(check_label(name, "a container's name"));
   RAMET_TRY(check_note(note));
   const auto id = new_id<ContainerId>();
@@ -76,20 +71,27 @@ Result<ContainerInfo> StoreImpl::create_container(const std::string& name,
   record.name = name;
   record.created = env_->now();
   record.note = note;
+  record.expires = std::max<int64_t>(0, expires);
+  for (const Setting& setting : settings) {
+    RAMET_ASSIGN(std::string text, check_setting(setting.name, setting.value, true));
+    put_setting(record.settings, setting.name, std::move(text));
+  }
   CommitRequest request;
   request.prepare = [&](const HeadState& head, CommitRequest& commit) -> Status {
     RAMET_TRY(check_free(context_, head, name));
     auto& operations = catalog_operations(commit).operations;
     operations.push_back(Operation::put_rooted(container_key(id), encode_container(record), {}));
     operations.push_back(Operation::put(container_name_key(name), Bytes(id.view())));
+    append_expiry(operations, id, {}, 0, record.expires);
     return ok();
   };
   RAMET_TRY(commit(request, false));
-  return container(id);
+  return info_of(ContainerEntry{id, record, {}, {}});  // nothing that can fail once it is durable
 }
 
 Result<ContainerInfo> StoreImpl::container(const std::string& name) {
   RAMET_TRY(check_open());
+  const Pins::Reader hold(pins());
   const HeadState head = visible();
   RAMET_ASSIGN(const ContainerId id, find_container_id(context_, head.catalog, name));
   RAMET_ASSIGN(const ContainerEntry entry, find_container(context_, head.catalog, id));
@@ -98,6 +100,7 @@ Result<ContainerInfo> StoreImpl::container(const std::string& name) {
 
 Result<ContainerInfo> StoreImpl::container(ContainerId id) {
   RAMET_TRY(check_open());
+  const Pins::Reader hold(pins());
   RAMET_ASSIGN(const ContainerEntry entry, find_container(context_, visible().catalog, id));
   return info_of(entry);
 }
@@ -105,6 +108,7 @@ Result<ContainerInfo> StoreImpl::container(ContainerId id) {
 Status StoreImpl::containers(std::string_view after,
                              const std::function<bool(const ContainerInfo&)>& visit) {
   RAMET_TRY(check_open());
+  const Pins::Reader hold(pins());
   const HeadState head = visible();
   return each_container(context_, head.catalog, after,
                         [&](const std::string&, ContainerId id) -> Result<bool> {
@@ -134,38 +138,21 @@ Status StoreImpl::rename_container(ContainerId id, const std::string& name) {
   return ok();
 }
 
-Status StoreImpl::drop_container(ContainerId id) {
-  CommitRequest request;
-  request.prepare = [&](const HeadState& head, CommitRequest& commit) -> Status {
-    commit.trees.clear();
-    RAMET_ASSIGN(const ContainerEntry entry, find_container(context_, head.catalog, id));
-    TreeOperations& catalog = catalog_operations(commit);
-    DropRecord record;
-    record.container = id;
-    record.container_name = entry.record.name;
-    record.dropped = env_->now();
-    record.record = entry.bytes;
-    append_drop(catalog, head, 0, container_key(id), record);
-    catalog.operations.push_back(Operation::erase(container_name_key(entry.record.name)));
-    uint32_t n = 0;
-    return each_snapshot(context_, head.catalog, id, [&](const SnapshotEntry& snapshot) -> Status {
-      record.snapshot = snapshot.name;
-      record.record = snapshot.bytes;
-      append_drop(catalog, head, ++n, snapshot_key(id, snapshot.name), record);
-      return ok();
-    });
-  };
-  RAMET_TRY(commit(request, true));
-  return ok();
+Result<SnapshotInfo> StoreImpl::create_snapshot(ContainerId container, const std::string& name,
+                                                const std::string& note) {
+  return create_snapshot(container, name, SnapshotOptions{note, 0, false});
 }
 
 Result<SnapshotInfo> StoreImpl::create_snapshot(ContainerId container, const std::string& name,
-                                                const std::string& note) {
+                                                const SnapshotOptions& options) {
   RAMET_TRY(check_label(name, "a snapshot's name"));
-  RAMET_TRY(check_note(note));
+  RAMET_TRY(check_note(options.note));
   SnapshotRecord record;
   record.created = env_->now();
-  record.note = note;
+  record.note = options.note;
+  record.expires = std::max<int64_t>(0, options.expires);
+  record.automatic = options.automatic;
+  SnapshotInfo made;
   CommitRequest request;
   request.prepare = [&](const HeadState& head, CommitRequest& commit) -> Status {
     commit.trees.clear();
@@ -177,20 +164,22 @@ Result<SnapshotInfo> StoreImpl::create_snapshot(ContainerId container, const std
                                                           entry.record.name, name));
     }
     record.sequence = head.sequence;
-    catalog_operations(commit).operations.push_back(
+    auto& operations = catalog_operations(commit).operations;
+    operations.push_back(
         Operation::put_rooted(key, encode_snapshot(record), container_key(container)));
+    append_expiry(operations, container, name, 0, record.expires);
+    if (record.automatic) RAMET_TRY(append_retention(head, entry, record, operations));
+    made = info_of(SnapshotEntry{name, record, entry.root, {}});
     return ok();
   };
   RAMET_TRY(commit(request, false));
-  const HeadState head = visible();
-  RAMET_ASSIGN(const ContainerEntry entry, find_container(context_, head.catalog, container));
-  RAMET_ASSIGN(const SnapshotEntry made, find_snapshot(context_, head.catalog, entry, name));
-  return info_of(made);
+  return made;
 }
 
 Status StoreImpl::snapshots(ContainerId container,
                             const std::function<bool(const SnapshotInfo&)>& visit) {
   RAMET_TRY(check_open());
+  const Pins::Reader hold(pins());
   const HeadState head = visible();
   RAMET_TRY(find_container(context_, head.catalog, container));
   bool more = true;
@@ -200,39 +189,22 @@ Status StoreImpl::snapshots(ContainerId container,
   });
 }
 
-Status StoreImpl::drop_snapshot(ContainerId container, const std::string& name) {
-  CommitRequest request;
-  request.prepare = [&](const HeadState& head, CommitRequest& commit) -> Status {
-    commit.trees.clear();
-    RAMET_ASSIGN(const ContainerEntry entry, find_container(context_, head.catalog, container));
-    RAMET_ASSIGN(const SnapshotEntry snapshot,
-                 find_snapshot(context_, head.catalog, entry, name));
-    DropRecord record;
-    record.container = container;
-    record.container_name = entry.record.name;
-    record.snapshot = name;
-    record.dropped = env_->now();
-    record.record = snapshot.bytes;
-    append_drop(catalog_operations(commit), head, 0, snapshot_key(container, name), record);
-    return ok();
-  };
-  RAMET_TRY(commit(request, true));
-  return ok();
-}
-
 Result<std::shared_ptr<const View>> StoreImpl::view(ContainerId container,
                                                     const std::string& snapshot) {
   RAMET_TRY(check_open());
+  auto hold = std::make_unique<Pins::Reader>(pins());  // before the state is looked at
   const HeadState head = visible();
   RAMET_ASSIGN(const ContainerEntry entry, find_container(context_, head.catalog, container));
   if (snapshot.empty()) {
     return std::shared_ptr<const View>(
-        std::make_shared<ViewImpl>(*this, container, entry.root, head.sequence));
+        std::make_shared<ViewImpl>(*this, std::move(hold), container, entry.root,
+                                   head.sequence));
   }
   RAMET_ASSIGN(const SnapshotEntry found,
                find_snapshot(context_, head.catalog, entry, snapshot));
   return std::shared_ptr<const View>(
-      std::make_shared<ViewImpl>(*this, container, found.root, found.record.sequence));
+      std::make_shared<ViewImpl>(*this, std::move(hold), container, found.root,
+                                 found.record.sequence));
 }
 
 Result<std::unique_ptr<Transaction>> StoreImpl::begin(ContainerId container) {
@@ -241,10 +213,14 @@ Result<std::unique_ptr<Transaction>> StoreImpl::begin(ContainerId container) {
     return Error(ErrorCode::kFailedPrecondition, "the store was opened read-only");
   }
   ignore_error(check_reserve(false), "a full disk shows when the transaction stores something");
+  auto hold = std::make_unique<Pins::Writer>(pins());
   const HeadState head = visible();
   RAMET_ASSIGN(const ContainerEntry entry, find_container(context_, head.catalog, container));
+  RAMET_ASSIGN(const Compression compression,
+               compression_of(context_, head.catalog, &entry.record));
   return std::unique_ptr<Transaction>(
-      std::make_unique<TransactionImpl>(*this, container, entry.root, head.sequence));
+      std::make_unique<TransactionImpl>(*this, std::move(hold), container, entry.root,
+                                        head.sequence, compression));
 }
 
 }  // namespace ramet::engine

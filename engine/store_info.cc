@@ -49,6 +49,7 @@ Status StoreImpl::count_segments(StoreInfo& info) {
 
 Result<StoreInfo> StoreImpl::info() {
   RAMET_TRY(check_open());
+  const Pins::Reader hold(pins());
   const HeadState head = visible();
   StoreInfo info;
   info.id = store_id_;

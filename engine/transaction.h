@@ -29,7 +29,8 @@ struct IngestStats {
   uint64_t content_bytes = 0;   // appended, holes left out
   uint64_t blocks = 0;          // chunks cut
   uint64_t new_blocks = 0;      // of these, stored because the store did not hold them
-  uint64_t new_block_bytes = 0;
+  uint64_t new_block_bytes = 0;   // raw
+  uint64_t new_stored_bytes = 0;  // the same as stored: compressed where that pays
 };
 
 class Transaction {
@@ -82,7 +83,8 @@ class Transaction {
   virtual IngestStats ingest_stats() const = 0;
 
   // Returns the commit's number once every byte that it needs is durable [INV-1]. Fails with
-  // kBusy (the container was changed in the same places meanwhile: begin again), kOutOfSpace
+  // kBusy (the container was changed in the same places meanwhile: begin again), kQuotaExceeded
+  // (it would grow beyond its quota: nothing happened), kOutOfSpace
   // (nothing happened, the store stays usable) or kIoError (the store turns read-only when a
   // sync failed). Without changes: the number of the last commit, nothing is written.
   virtual Result<Sequence> commit() = 0;

@@ -10,13 +10,14 @@
 
 namespace ramet {
 
-// Fast enough to stand in the way of every block; tools offer higher ones.
-inline constexpr int kZstdLevelDefault = 1;
+// bench/results/2026-11-21-compression.md says why.
+inline constexpr int kZstdLevelDefault = 4;
 
-// Compresses with zstd when it pays: nullopt when less than 1/16 would be saved, and for inputs
-// below 64 bytes. What is returned was decoded again and compared [INV-12]; a difference is
-// kIoError (faulty memory or processor). The level is clamped to what zstd has.
-// Requires: raw.size() <= kBlockBytesMax.
+// Compresses with zstd when it pays: nullopt when less than 1/16 would be saved, for inputs below
+// 64 bytes, and when a quick test of a few kilobytes of a long input finds nothing to save. What is
+// returned was decoded again and compared [INV-12]; a difference is kIoError (faulty memory or
+// processor). A function of its arguments and the version of zstd alone [INV-9]. The level is
+// clamped to what zstd has. Requires: raw.size() <= kBlockBytesMax.
 Result<std::optional<Bytes>> compress_if_it_pays(ByteView raw, int level = kZstdLevelDefault);
 
 // The raw bytes of a stored payload, exactly `raw_len`. Never allocates or writes more than

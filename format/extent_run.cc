@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "format/frame.h"
+#include "format/planted.h"
 #include "format/varint.h"
 
 namespace ramet {
@@ -21,7 +22,8 @@ constexpr size_t kEncodedExtentBytesMin = 3;
 // What is wrong with an extent that begins at or behind `from`; null if nothing is.
 const char* wrong_extent(const Extent& extent, uint64_t from) {
   if (extent.length == 0) return "an empty extent";
-  if (extent.length > kBlockBytesMax || extent.offset_in_block > kBlockBytesMax - extent.length) {
+  const uint64_t from_end = planted(DecoderBug::kBlockOverrun) ? 0 : extent.length;
+  if (extent.length > kBlockBytesMax || extent.offset_in_block > kBlockBytesMax - from_end) {
     return "an extent behind the end of any block";
   }
   if (extent.offset < from) return "extents overlap or are out of order";
@@ -81,6 +83,8 @@ Result<std::vector<Extent>> decode_extent_run(ByteView value, std::span<const Bl
     return run_error(fmt::format("{} extents with {} references", disk.count, refs.size()));
   }
   if (value.size() / kEncodedExtentBytesMin < disk.count) return run_error("cut off");
+  if (disk.reserved != 0) return run_error("a reserved field that is not zero");
+  if (disk.count == 0 && disk.start != 0) return run_error("a hole that does not begin at 0");
   std::vector<Extent> extents;
   extents.reserve(disk.count);
   uint64_t at = disk.start;
@@ -91,6 +95,7 @@ Result<std::vector<Extent>> decode_extent_run(ByteView value, std::span<const Bl
     if (at > kContentBytesMax || gap > kContentBytesMax - at || offset_in_block > kBlockBytesMax) {
       return run_error("an extent is out of range");
     }
+    if (gap != 0 && extents.empty()) return run_error("a gap before the first extent");
     const Extent extent{at + gap, length, ref, static_cast<uint32_t>(offset_in_block)};
     if (const char* wrong = wrong_extent(extent, at)) return run_error(wrong);
     extents.push_back(extent);

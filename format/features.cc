@@ -11,6 +11,8 @@ std::string_view file_magic(FileKind kind) {
     case FileKind::kSuperblock: return "RAMETSB1";
     case FileKind::kSegment: return "RAMETSG1";
     case FileKind::kIndexRun: return "RAMETIX1";
+    case FileKind::kScrub: return "RAMETSC1";
+    case FileKind::kStatCache: return "RAMETFC1";
   }
   return "";
 }

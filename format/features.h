@@ -32,9 +32,10 @@ inline constexpr FeatureFlags kKnownFeatures{
 };
 
 // What a file is.
-enum class FileKind : uint8_t { kSuperblock, kSegment, kIndexRun };
+enum class FileKind : uint8_t { kSuperblock, kSegment, kIndexRun, kScrub, kStatCache };
 
-// The eight bytes a file of that kind begins with: "RAMETSB1", "RAMETSG1", "RAMETIX1".
+// The eight bytes a file of that kind begins with: "RAMETSB1", "RAMETSG1", "RAMETIX1",
+// "RAMETSC1", "RAMETFC1".
 std::string_view file_magic(FileKind kind);
 
 // The first 40 bytes of every file, as they are on disk. Guards against reading a file of another

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "format/hash.h"
+#include "format/planted.h"
 
 namespace ramet {
 namespace {
@@ -34,7 +35,8 @@ const char* wrong_lengths(const FrameHeader& header) {
   if (header.kind == FrameKind::kSynced && header.stored_len != 0) {
     return "a synced frame with a payload";
   }
-  const bool bounded = header.kind == FrameKind::kBlock || header.codec != Codec::kNone;
+  const bool bounded = (header.kind == FrameKind::kBlock || header.codec != Codec::kNone) &&
+                       !planted(DecoderBug::kRawLenUnbound);
   if (bounded && header.raw_len > kBlockBytesMax) return "raw length is out of range";
   if (header.codec == Codec::kNone && header.raw_len != header.stored_len) {
     return "raw and stored length differ without a codec";
@@ -95,8 +97,8 @@ void encode_frame_header(Bytes& out, const FrameHeader& header, uint64_t seed) {
   out.append(bytes);
 }
 
-void append_frame(Bytes& out, uint64_t seed, FrameKind kind, Codec codec, uint8_t flags, Slot slot,
-                  Sequence sequence, ByteView stored, uint32_t raw_len) {
+uint64_t append_frame(Bytes& out, uint64_t seed, FrameKind kind, Codec codec, uint8_t flags,
+                      Slot slot, Sequence sequence, ByteView stored, uint32_t raw_len) {
   RAMET_CHECK(stored.size() <= kStoredBytesMax, "a payload too long for a frame");
   FrameHeader header;
   header.payload_checksum = xxh3(stored);
@@ -110,6 +112,7 @@ void append_frame(Bytes& out, uint64_t seed, FrameKind kind, Codec codec, uint8_
   encode_frame_header(out, header, seed);
   out.append(stored);
   out.append(frame_span(header) - kFrameHeaderBytes - stored.size(), '\0');
+  return header.payload_checksum;
 }
 
 void append_skip(Bytes& out, uint64_t seed, uint64_t total_bytes, Sequence sequence) {

@@ -46,6 +46,8 @@ inline constexpr uint8_t kFrameLastOfCommit = 1;  // commits may span frames
 inline constexpr uint8_t kFrameLastOfGroup = 2;   // the skip frame that fills up is not counted
 
 inline constexpr uint32_t kFrameHeaderBytes = 40;
+// With the extensions that a later version may add: what header_len can say.
+inline constexpr uint32_t kFrameHeaderBytesMax = 0xF8;
 inline constexpr uint32_t kFrameAlignment = 8;
 // Groups of the commit stream begin at multiples of this.
 inline constexpr uint32_t kGroupBytes = 4096;
@@ -108,9 +110,9 @@ void encode_frame_header(Bytes& out, const FrameHeader& header, uint64_t seed);
 // Appends a whole frame, padded. `raw_len` is the length of `stored` when decoded (equal to
 // stored.size() for Codec::kNone). Requires: stored.size() <= kStoredBytesMax, raw_len <=
 // kBlockBytesMax for a block and for any codec, out.size() a multiple of 8 if frames are to stand
-// at multiples of 8.
-void append_frame(Bytes& out, uint64_t seed, FrameKind kind, Codec codec, uint8_t flags, Slot slot,
-                  Sequence sequence, ByteView stored, uint32_t raw_len);
+// at multiples of 8. Returns the payload's checksum.
+uint64_t append_frame(Bytes& out, uint64_t seed, FrameKind kind, Codec codec, uint8_t flags,
+                      Slot slot, Sequence sequence, ByteView stored, uint32_t raw_len);
 
 // Appends exactly `total_bytes`: a skip frame with a payload of zeros. Fewer than 40 bytes have
 // no room for a header and are plain zeros; that is allowed only before a 4 KiB boundary of the

@@ -4,11 +4,24 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
+#include "format/hash_long.h"
+
 namespace ramet {
 
-uint64_t xxh3(ByteView bytes) { return XXH3_64bits(bytes.data(), bytes.size()); }
+namespace {
+
+// Up to this length the algorithm has ways of its own, without vectors.
+constexpr size_t kShortBytesMax = 240;
+
+}  // namespace
+
+uint64_t xxh3(ByteView bytes) {
+  if (bytes.size() > kShortBytesMax) return xxh3_long(bytes, 0);
+  return XXH3_64bits(bytes.data(), bytes.size());
+}
 
 uint64_t xxh3_seeded(ByteView bytes, uint64_t seed) {
+  if (bytes.size() > kShortBytesMax) return xxh3_long(bytes, seed);
   return XXH3_64bits_withSeed(bytes.data(), bytes.size(), seed);
 }
 

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include "format/planted.h"
+
 namespace ramet {
 namespace {
 
@@ -193,10 +195,10 @@ std::optional<ContainerSpace> container_space_of(ByteView key) {
   return space_of(key, ContainerSpace::kObject, ContainerSpace::kChange);
 }
 std::optional<CatalogSpace> catalog_space_of(ByteView key) {
-  return space_of(key, CatalogSpace::kContainer, CatalogSpace::kSetting);
+  return space_of(key, CatalogSpace::kContainer, CatalogSpace::kExpires);
 }
 std::optional<MapSpace> map_space_of(ByteView key) {
-  return space_of(key, MapSpace::kSegment, MapSpace::kCondemned);
+  return space_of(key, MapSpace::kSegment, MapSpace::kHoles);
 }
 
 void append_escaped(Bytes& out, ByteView part) {
@@ -207,19 +209,17 @@ void append_escaped(Bytes& out, ByteView part) {
 
 Result<Bytes> take_escaped(ByteView* in) {
   Bytes part;
-  for (size_t i = 0; i + 1 < in->size(); ++i) {
-    const char c = (*in)[i];
-    if (c != '\0') {
-      part.push_back(c);
-      continue;
-    }
-    ++i;
-    const char next = (*in)[i];
+  for (size_t from = 0;;) {
+    const size_t zero = in->find('\0', from);
+    if (zero == ByteView::npos || zero + 1 == in->size()) break;
+    part.append(in->substr(from, zero - from));
+    const char next = (*in)[zero + 1];
+    from = zero + 2;
     if (next == kPartEnd) {
-      in->remove_prefix(i + 1);
+      in->remove_prefix(from);
       return part;
     }
-    if (next != kEscaped) break;
+    if (next != kEscaped && !planted(DecoderBug::kBareEscape)) break;
     part.push_back('\0');
   }
   return Error(ErrorCode::kCorruption, "malformed variable part in a key");
@@ -487,6 +487,22 @@ KeyRange snapshot_range(const ContainerId& container) {
   return KeyWriter(CatalogSpace::kSnapshot).raw(container.view()).range();
 }
 
+Bytes expires_key(uint64_t time, const ContainerId& container, ByteView snapshot) {
+  return KeyWriter(CatalogSpace::kExpires)
+      .integer(time)
+      .raw(container.view())
+      .raw(snapshot)
+      .take();
+}
+Result<ExpiresKey> decode_expires_key(ByteView key) {
+  KeyReader reader(key, CatalogSpace::kExpires, "EXPIRES");
+  ExpiresKey out;
+  out.time = reader.integer<uint64_t>();
+  out.container = reader.plain<ContainerId>();
+  out.snapshot = reader.rest();
+  return reader.finish(std::move(out));
+}
+
 Bytes drop_key(uint64_t sequence) {
   return KeyWriter(CatalogSpace::kDrop).integer(sequence).take();
 }
@@ -551,11 +567,11 @@ Bytes count_key(SegmentNo segment, uint32_t page) {
 Result<PageKey> decode_count_key(ByteView key) {
   return decode_page_key(key, MapSpace::kCount, "COUNT");
 }
-Bytes condemned_key(SegmentNo segment, uint32_t page) {
-  return page_key(MapSpace::kCondemned, segment, page);
+Bytes holes_key(SegmentNo segment) {
+  return KeyWriter(MapSpace::kHoles).integer(segment).take();
 }
-Result<PageKey> decode_condemned_key(ByteView key) {
-  return decode_page_key(key, MapSpace::kCondemned, "CONDEMNED");
+Result<SegmentNo> decode_holes_key(ByteView key) {
+  return decode_single_integer<SegmentNo>(key, MapSpace::kHoles, "HOLES");
 }
 
 Bytes uncounted_key(SegmentNo segment, Slot first) {

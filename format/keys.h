@@ -47,13 +47,14 @@ enum class CatalogSpace : uint8_t {
   kToken = 0x88,
   kNamedRoot = 0x89,
   kSetting = 0x8A,
+  kExpires = 0x8B,
 };
 enum class MapSpace : uint8_t {
   kSegment = 0xC1,
   kSlots = 0xC2,
   kCount = 0xC3,
   kUncounted = 0xC4,
-  kCondemned = 0xC5,
+  kHoles = 0xC5,
 };
 
 // Keys k with from <= k < to. An empty `to` is the end of the tree.
@@ -249,6 +250,16 @@ Result<SnapshotKey> decode_snapshot_key(ByteView key);
 // All snapshots of a container.
 KeyRange snapshot_range(const ContainerId& container);
 
+// A container (empty snapshot) or snapshot that is dropped from `time` on, nanoseconds since 1970.
+struct ExpiresKey {
+  uint64_t time = 0;
+  ContainerId container;
+  Bytes snapshot;
+  friend bool operator==(const ExpiresKey&, const ExpiresKey&) = default;
+};
+Bytes expires_key(uint64_t time, const ContainerId& container, ByteView snapshot);
+Result<ExpiresKey> decode_expires_key(ByteView key);
+
 Bytes drop_key(uint64_t sequence);
 Result<uint64_t> decode_drop_key(ByteView key);
 Bytes type_name_key(ByteView name);
@@ -269,7 +280,7 @@ Result<Bytes> decode_setting_key(ByteView key);
 Bytes segment_key(SegmentNo segment);
 Result<SegmentNo> decode_segment_key(ByteView key);
 
-// SLOTS, COUNT and CONDEMNED: one page of a segment's slots (kSlotsPerPage or kCountsPerPage).
+// SLOTS and COUNT: one page of a segment's slots (kSlotsPerPage or kCountsPerPage).
 struct PageKey {
   SegmentNo segment = 0;
   uint32_t page = 0;
@@ -279,8 +290,9 @@ Bytes slots_key(SegmentNo segment, uint32_t page);
 Result<PageKey> decode_slots_key(ByteView key);
 Bytes count_key(SegmentNo segment, uint32_t page);
 Result<PageKey> decode_count_key(ByteView key);
-Bytes condemned_key(SegmentNo segment, uint32_t page);
-Result<PageKey> decode_condemned_key(ByteView key);
+// HOLES: of one segment.
+Bytes holes_key(SegmentNo segment);
+Result<SegmentNo> decode_holes_key(ByteView key);
 
 // UNCOUNTED: a range of slots from `first` on.
 struct UncountedKey {

@@ -16,6 +16,7 @@ std::string_view error_code_name(ErrorCode code) {
     case ErrorCode::kFenced: return "fenced";
     case ErrorCode::kUnsupported: return "unsupported";
     case ErrorCode::kCancelled: return "cancelled";
+    case ErrorCode::kQuotaExceeded: return "quota exceeded";
   }
   return "unknown error";
 }

@@ -30,6 +30,7 @@ enum class ErrorCode : uint8_t {
   kFenced,              // another writer took over; this one may write no more
   kUnsupported,         // a feature flag, platform or backend cannot do it
   kCancelled,           // stopped on request
+  kQuotaExceeded,       // a limit that the operator set; the message names it
 };
 
 // The stable lower-case name of a code, as printed by tools ("not found", "corruption", ...).

@@ -4,6 +4,8 @@
 
 #include <fmt/format.h>
 
+#include "format/planted.h"
+
 namespace ramet {
 namespace {
 
@@ -67,7 +69,7 @@ static_assert(sizeof(DiskTrailer) == kFooterTrailerBytes);
 
 constexpr uint64_t kFirstFrame8 = kSegmentHeaderBytes / kFrameAlignment;
 // A footer frame is this long at most, whatever extensions its header has.
-constexpr uint64_t kFooterFrameBytesMax = frame_span(0xF8, kStoredBytesMax);
+constexpr uint64_t kFooterFrameBytesMax = frame_span(kFrameHeaderBytesMax, kStoredBytesMax);
 
 Error footer_error(std::string_view what) {
   return Error(ErrorCode::kCorruption, fmt::format("footer: {}", what));
@@ -203,7 +205,8 @@ Status check_slot_entry(const SlotEntry& entry, uint64_t end_offset) {
     return Error(ErrorCode::kCorruption,
                  fmt::format("a slot of {} stored bytes", entry.stored_len()));
   }
-  if (entry.offset() < kSegmentHeaderBytes || entry.end() > end_offset) {
+  const uint64_t end = planted(DecoderBug::kSlotPastEnd) ? entry.offset() : entry.end();
+  if (entry.offset() < kSegmentHeaderBytes || end > end_offset) {
     return Error(ErrorCode::kCorruption,
                  fmt::format("a slot at offset {} with {} stored bytes, outside the segment's "
                              "frames",

@@ -35,6 +35,22 @@ const char* wrong_order(std::span<const Entry> entries) {
   return nullptr;
 }
 
+const char* wrong_hole(std::span<const Hole> holes) {
+  uint64_t end = 0;
+  for (const Hole& hole : holes) {
+    if (hole.offset < end + (end > 0 ? 1 : 0)) return "holes out of order";
+    if (hole.offset % kFrameAlignment != 0 || hole.length % kFrameAlignment != 0 ||
+        hole.length < kFrameHeaderBytes || hole.length > kSkipBytesMax) {
+      return "a hole of no whole frames";
+    }
+    if (hole.offset > kSegmentBytesMax || hole.length > kSegmentBytesMax - hole.offset) {
+      return "a hole behind the end of any segment";
+    }
+    end = hole.offset + hole.length;
+  }
+  return nullptr;
+}
+
 template <typename Entry>
 Bytes encode_page(std::span<const Entry> entries) {
   RAMET_CHECK(wrong_order(entries) == nullptr, "a page that no reader accepts");
@@ -121,6 +137,9 @@ Result<DecodedRootValue> decode_root_value(ByteView bytes) {
                  fmt::format("rooted value: {} summary columns; this program knows {}",
                              disk.columns, kSummaryColumns));
   }
+  if (disk.reserved16 != 0 || disk.reserved32 != 0) {
+    return value_error("rooted", "a reserved field that is not zero");
+  }
   DecodedRootValue out;
   out.bytes = sizeof disk + disk.columns * sizeof(uint64_t);
   if (bytes.size() < out.bytes) return value_error("rooted", "cut off");
@@ -187,11 +206,16 @@ Result<std::vector<CountEntry>> decode_count_page(ByteView bytes) {
   return decode_ordered_page<CountEntry>(bytes, "COUNT");
 }
 
-Bytes encode_condemned_page(std::span<const CondemnedEntry> entries) {
-  return encode_page(entries);
+Bytes encode_holes(std::span<const Hole> holes) {
+  RAMET_CHECK(!holes.empty() && holes.size() <= kHolesMax && wrong_hole(holes) == nullptr,
+              "holes that no reader accepts");
+  return Bytes(reinterpret_cast<const char*>(holes.data()), holes.size_bytes());
 }
-Result<std::vector<CondemnedEntry>> decode_condemned_page(ByteView bytes) {
-  return decode_ordered_page<CondemnedEntry>(bytes, "CONDEMNED");
+Result<std::vector<Hole>> decode_holes(ByteView bytes) {
+  RAMET_ASSIGN(auto holes, decode_page<Hole>(bytes, kHolesMax, "HOLES"));
+  if (holes.empty()) return value_error("HOLES", "an empty list");
+  if (const char* wrong = wrong_hole(holes)) return value_error("HOLES", wrong);
+  return holes;
 }
 
 Bytes encode_uncounted_value(const UncountedValue& value) { return encode_packed(value); }

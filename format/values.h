@@ -14,6 +14,7 @@
 #include "format/block_ref.h"
 #include "format/bytes.h"
 #include "format/extent_run.h"
+#include "format/frame.h"
 #include "format/result.h"
 #include "format/segment_layout.h"
 #include "format/summary.h"
@@ -59,7 +60,7 @@ struct DecodedRootValue {
   RootValue root;
   size_t bytes = 0;  // taken from the front; the FlatBuffer of the entry follows
 };
-// kUnsupported: more summary columns than this version has.
+// Trailing zero columns are read, too. kUnsupported: more columns than this version has.
 Result<DecodedRootValue> decode_root_value(ByteView bytes);
 
 // --- map -----------------------------------------------------------------------------------------
@@ -75,12 +76,16 @@ enum class SegmentState : uint8_t {
 // "open", "sealed", ...; "unknown state" for values that are none.
 std::string_view segment_state_name(SegmentState state);
 
+// Bits of SegmentValue::flags.
+inline constexpr uint16_t kSegmentHasHoles = 1;  // HOLES tells them
+inline constexpr uint16_t kSegmentPunchDue = 2;  // their bytes may not have been given back yet
+
 // SEGMENT, as it is on disk.
 struct SegmentValue {
   uint32_t generation = 0;
   uint8_t stream = 0;  // a Stream; one byte here
   SegmentState state = SegmentState::kOpen;
-  uint16_t flags = 0;
+  uint16_t flags = 0;  // kSegmentHasHoles, kSegmentPunchDue
   Epoch epoch = 0;
   uint64_t length = 0;  // bytes of the file
   uint32_t slot_count = 0;
@@ -113,7 +118,7 @@ Bytes encode_slots_page(std::span<const SlotEntry> slots);
 // Each entry passes check_slot_entry() with the greatest possible end.
 Result<std::vector<SlotEntry>> decode_slots_page(ByteView bytes);
 
-// COUNT and CONDEMNED: page p speaks of the slots p * kCountsPerPage and up; `slot` counts from
+// COUNT: page p speaks of the slots p * kCountsPerPage and up; `slot` counts from
 // there. Entries are in ascending order of slots.
 inline constexpr uint32_t kCountsPerPage = 256;
 
@@ -129,17 +134,18 @@ static_assert(sizeof(CountEntry) == 8);
 Bytes encode_count_page(std::span<const CountEntry> entries);
 Result<std::vector<CountEntry>> decode_count_page(ByteView bytes);
 
-// A slot whose bytes may go, and since when, as whoever writes the map counts it.
-struct CondemnedEntry {
-  uint16_t slot = 0;
-  uint16_t reserved = 0;
-  uint32_t since = 0;
-  friend bool operator==(const CondemnedEntry&, const CondemnedEntry&) = default;
+// HOLES: ranges of a closed segment's file that hold frames of dead slots only: every slot that its
+// table (footer, SLOTS) puts there is gone.
+struct Hole {
+  uint64_t offset = 0;  // of the first of these frames, at which a skip frame stands at last
+  uint64_t length = 0;  // up to the next frame that is alive, or the end of the frames
+  friend bool operator==(const Hole&, const Hole&) = default;
 };
-static_assert(sizeof(CondemnedEntry) == 8);
-// Requires: slots ascending and below kCountsPerPage.
-Bytes encode_condemned_page(std::span<const CondemnedEntry> entries);
-Result<std::vector<CondemnedEntry>> decode_condemned_page(ByteView bytes);
+static_assert(sizeof(Hole) == 16);
+inline constexpr uint32_t kHolesMax = 128;  // of a segment
+// Requires: 1 to kHolesMax of them, ascending, apart, of whole frames.
+Bytes encode_holes(std::span<const Hole> holes);
+Result<std::vector<Hole>> decode_holes(ByteView bytes);
 
 // UNCOUNTED, as it is on disk: slots from the key's `first` up to `end` (exclusive) belong to a
 // running ingest.

@@ -66,6 +66,13 @@ class File {
   // again proves nothing (the kernel may have dropped the pages).
   virtual Status sync_data() = 0;
 
+  // A hint: the device may begin to write what was written in this range, while the caller goes on.
+  // Nothing is durable by it, and no failure is told before sync_data().
+  virtual void begin_write_back(uint64_t offset, uint64_t length) {
+    static_cast<void>(offset);
+    static_cast<void>(length);
+  }
+
   // Makes sure that writes inside [offset, offset+length) cannot fail for lack of space; grows the
   // file to offset+length if it was shorter (the new part reads as zeros).
   virtual Status allocate(uint64_t offset, uint64_t length) = 0;

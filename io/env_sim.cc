@@ -101,6 +101,8 @@ void SimEnv::random(std::span<char> into) { machine_->random(into); }
 
 uint64_t SimEnv::operations() const { return machine_->operations(); }
 uint64_t SimEnv::reads() const { return machine_->reads(); }
+std::vector<uint64_t> SimEnv::syncs() const { return machine_->syncs(); }
+uint64_t SimEnv::digest() const { return machine_->digest(); }
 void SimEnv::power_cut(CutPolicy policy) { machine_->power_cut(policy); }
 void SimEnv::cut_power_at(uint64_t operation, CutPolicy policy) {
   machine_->cut_power_at(operation, policy);

@@ -43,18 +43,23 @@ enum class FaultKind : uint8_t {
   kOutOfSpace,        // a write or allocate fails: kOutOfSpace, nothing done
   kLostWrite,         // a write succeeds, can be synced, and is never there (the length is)
   kMisdirectedWrite,  // a write succeeds, but its bytes are somewhere else in the file
-  kBitFlip            // a write succeeds, but one bit of it is stored wrong
+  kBitFlip,           // a write succeeds, but one bit of it is stored wrong
+  kSlow,              // an operation or a read takes `nanoseconds` longer, by both clocks
+  kClockJump          // now() jumps by `nanoseconds`, forward or back, when an operation or a read
+                      // begins; monotonic() does not. Never to before 1970 or behind 2200
 };
 
 // A rule fires on each operation of its kind whose path contains `path_contains` and that is
 // either operation number `operation` or hit by `probability`. Reads have numbers of their own:
-// for kReadError and kShortRead `operation` means the number of the read, see reads().
+// for kReadError and kShortRead `operation` means the number of the read, see reads(); for the
+// other kinds it never means a read.
 struct FaultRule {
   FaultKind kind = FaultKind::kReadError;
   double probability = 0;
   uint64_t operation = 0;  // exact number; 0: none
   std::string path_contains = {};
   uint64_t times_max = std::numeric_limits<uint64_t>::max();  // how often it may fire
+  int64_t nanoseconds = 0;  // kSlow: how much longer; kClockJump: how far, negative for back
 };
 
 // How often what happened; a test that injects a fault checks that it fired.
@@ -67,6 +72,9 @@ struct SimStats {
   uint64_t lost_writes = 0;
   uint64_t misdirected_writes = 0;
   uint64_t bit_flips = 0;  // injected, or by flip_bit()
+  uint64_t slow_operations = 0;  // and reads
+  uint64_t slow_nanoseconds = 0;
+  uint64_t clock_jumps = 0;
   uint64_t power_cuts = 0;
   CutStats cuts;
 };
@@ -103,6 +111,11 @@ class SimEnv : public Env {
   // Operations so far, and reads so far (each piece of a batch is one).
   uint64_t operations() const;
   uint64_t reads() const;
+  // The numbers of those operations that were a sync_data or sync_directory, in order.
+  std::vector<uint64_t> syncs() const;
+  // A hash over all operations and reads so far, in their order, with paths, ranges, bytes and
+  // what went wrong. Equal digests, equal histories: a replay is checked with it.
+  uint64_t digest() const;
   // The power fails now: everything but the clocks, random() and the helpers below fails with
   // kIoError until restart(), and all open files for ever.
   void power_cut(CutPolicy policy);

@@ -35,6 +35,9 @@ Status PosixFile::write_batch(std::span<const WritePiece> pieces) {
   return write_pieces(fd(), path(), pieces);
 }
 
+void PosixFile::begin_write_back(uint64_t offset, uint64_t length) {
+  begin_write_back_of(fd(), offset, length);
+}
 Status PosixFile::sync_data() { return sync_data_of(fd(), path()); }
 
 Status PosixFile::allocate(uint64_t offset, uint64_t length) {

@@ -22,6 +22,7 @@ class PosixFile : public File {
   Status write(uint64_t offset, ByteView data) override;
   Status write_batch(std::span<const WritePiece> pieces) override;
   Status sync_data() override;
+  void begin_write_back(uint64_t offset, uint64_t length) override;
   Status allocate(uint64_t offset, uint64_t length) override;
   Status punch_hole(uint64_t offset, uint64_t length) override;
   Status truncate(uint64_t length) override;

@@ -86,6 +86,12 @@ Status write_at(int fd, const std::string& path, uint64_t offset, ByteView data)
   return ok();
 }
 
+// Begins only; what fails is kept by the kernel for the next fdatasync (sync_file_range(2)).
+void begin_write_back_of(int fd, uint64_t offset, uint64_t length) {
+  static_cast<void>(::sync_file_range(fd, static_cast<off64_t>(offset),
+                                      static_cast<off64_t>(length), SYNC_FILE_RANGE_WRITE));
+}
+
 Status sync_data_of(int fd, const std::string& path) {
   if (retry_interrupted([&] { return ::fdatasync(fd); }) != 0) {
     return errno_error(errno, path, "sync data");

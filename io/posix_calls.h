@@ -23,6 +23,7 @@ Result<size_t> read_at(int fd, const std::string& path, uint64_t offset, std::sp
 Status read_exactly_at(int fd, const std::string& path, uint64_t offset, std::span<char> into);
 Status write_at(int fd, const std::string& path, uint64_t offset, ByteView data);
 Status sync_data_of(int fd, const std::string& path);
+void begin_write_back_of(int fd, uint64_t offset, uint64_t length);
 Status allocate_range(int fd, const std::string& path, uint64_t offset, uint64_t length);
 Status punch_range(int fd, const std::string& path, uint64_t offset, uint64_t length);
 Status truncate_to(int fd, const std::string& path, uint64_t length);

@@ -34,11 +34,22 @@ uint64_t SimMachine::reads() const {
   return reads_;
 }
 
+std::vector<uint64_t> SimMachine::syncs() const {
+  const std::lock_guard lock(mutex_);
+  return syncs_;
+}
+
+uint64_t SimMachine::digest() const {
+  const std::lock_guard lock(mutex_);
+  return digest_;
+}
+
 void SimMachine::power_cut(CutPolicy policy) {
   const std::lock_guard lock(mutex_);
   if (!powered_) return;
   powered_ = false;
   cut_policy_ = policy;
+  note("power cut", {}, {});
   ++stats_.power_cuts;
 }
 
@@ -100,6 +111,7 @@ Status SimMachine::flip_bit(const std::string& path, uint64_t offset, unsigned b
                  path + ": flip bit at " + std::to_string(offset) + ": behind the end of the file");
   }
   disk_.flip_bit(file, offset, bit);
+  note("flip bit", path, {});
   ++stats_.bit_flips;
   return ok();
 }

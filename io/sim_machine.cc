@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cerrno>
 
+#include "format/hash.h"
 #include "io/errno_error.h"
 
 namespace ramet::io {
@@ -45,9 +46,37 @@ Status SimMachine::check_handle(const SimHandle& handle, std::string_view what,
   return ok();
 }
 
-bool SimMachine::cut_now() {
+void SimMachine::note(std::string_view what, const std::string& path, ByteView data) {
+  digest_ = xxh3_seeded(what, digest_);
+  digest_ = xxh3_seeded(path, digest_);
+  digest_ = xxh3_seeded(data, digest_);
+}
+
+void SimMachine::pass_time(const std::string& path, uint64_t number) {
+  constexpr int64_t kLatest = 7'258'118'400'000'000'000;  // the year 2200
+  // (The sum of two such numbers may be more than there is.)
+  const auto later = [](int64_t now, int64_t by) {
+    if (by > 0) return by > kLatest - now ? kLatest : now + by;
+    return by < -now ? int64_t{0} : now + by;
+  };
+  if (const FaultRule* slow = fired_rule(FaultKind::kSlow, path, number)) {
+    ++stats_.slow_operations;
+    stats_.slow_nanoseconds += static_cast<uint64_t>(slow->nanoseconds);
+    monotonic_ += static_cast<uint64_t>(slow->nanoseconds);
+    now_ = later(now_, slow->nanoseconds);
+  }
+  if (const FaultRule* jump = fired_rule(FaultKind::kClockJump, path, number)) {
+    ++stats_.clock_jumps;
+    now_ = later(now_, jump->nanoseconds);
+  }
+}
+
+bool SimMachine::begin_operation(std::string_view what, const std::string& path, ByteView data) {
   ++operations_;
+  note(what, path, data);
+  pass_time(path, operations_);
   if (cut_at_ == 0 || operations_ < cut_at_) return false;
+  note("power cut", path, {});
   powered_ = false;
   cut_policy_ = cut_at_policy_;
   cut_at_ = 0;
@@ -59,8 +88,8 @@ Error SimMachine::power_failure(const std::string& path, std::string_view what) 
   return dead_error(path, what, "the simulated power failed");
 }
 
-bool SimMachine::fires(FaultKind kind, const std::string& path, uint64_t number,
-                       uint64_t& counter) {
+const FaultRule* SimMachine::fired_rule(FaultKind kind, const std::string& path,
+                                        uint64_t number) {
   for (FaultRule& rule : faults_) {
     if (rule.kind != kind || rule.times_max == 0) continue;
     if (path.find(rule.path_contains) == std::string::npos) continue;
@@ -68,10 +97,18 @@ bool SimMachine::fires(FaultKind kind, const std::string& path, uint64_t number,
                      (rule.probability > 0 && fault_random_.chance(rule.probability));
     if (!hit) continue;
     --rule.times_max;
-    ++counter;
-    return true;
+    return &rule;
   }
-  return false;
+  return nullptr;
+}
+
+bool SimMachine::fires(FaultKind kind, const std::string& path, uint64_t number,
+                       uint64_t& counter) {
+  if (fired_rule(kind, path, number) == nullptr) return false;
+  ++counter;
+  const char code[] = {'f', static_cast<char>(kind)};
+  note({code, sizeof code}, path, {});
+  return true;
 }
 
 uint64_t SimMachine::free_pages() const {
@@ -81,7 +118,7 @@ uint64_t SimMachine::free_pages() const {
 
 Status SimMachine::change_names(NameChange change, const std::string& path, std::string_view what,
                                 SimInodeId* created) {
-  const bool cut = cut_now();
+  const bool cut = begin_operation(what, path);
   if (!cut && fires(FaultKind::kWriteError, path, operations_, stats_.write_errors)) {
     return errno_error(EIO, path, what);
   }
@@ -120,6 +157,7 @@ Result<size_t> SimMachine::read(const SimHandle& handle, uint64_t offset, std::s
   RAMET_TRY(check_range(handle.path, "read", offset, into.size()));
   if (into.empty()) return size_t{0};
   ++reads_;
+  pass_time(handle.path, 0);
   if (fires(FaultKind::kReadError, handle.path, reads_, stats_.read_errors)) {
     return errno_error(EIO, handle.path, what);
   }
@@ -130,6 +168,7 @@ Result<size_t> SimMachine::read(const SimHandle& handle, uint64_t offset, std::s
     count = static_cast<size_t>(fault_random_.below(count));
   }
   image.read(offset, into.first(count));
+  note(what, handle.path, {into.data(), count});
   return count;
 }
 
@@ -143,7 +182,7 @@ Status SimMachine::write_locked(const SimHandle& handle, uint64_t offset, ByteVi
   RAMET_TRY(check_handle(handle, what, true));
   RAMET_TRY(check_range(handle.path, "write", offset, data.size()));
   if (data.empty()) return ok();
-  if (cut_now()) {
+  if (begin_operation(what, handle.path, data)) {
     disk_.write(handle.inode, offset, that_fits(handle.inode, offset, data), true);
     return power_failure(handle.path, what);
   }
@@ -204,7 +243,8 @@ Status SimMachine::sync_data(const SimHandle& handle) {
   const std::lock_guard lock(mutex_);
   constexpr std::string_view kWhat = "sync data";
   RAMET_TRY(check_handle(handle, kWhat, false));
-  if (cut_now()) return power_failure(handle.path, kWhat);
+  begin_sync();
+  if (begin_operation(kWhat, handle.path)) return power_failure(handle.path, kWhat);
   if (fires(FaultKind::kSyncError, handle.path, operations_, stats_.sync_errors)) {
     disk_.sync_with_error(handle.inode, fault_random_);
     return errno_error(EIO, handle.path, kWhat);
@@ -215,7 +255,7 @@ Status SimMachine::sync_data(const SimHandle& handle) {
 
 Status SimMachine::change_file(const SimHandle& handle, std::string_view what,
                                const std::function<void(bool)>& apply) {
-  const bool cut = cut_now();
+  const bool cut = begin_operation(what, handle.path);
   if (!cut && fires(FaultKind::kWriteError, handle.path, operations_, stats_.write_errors)) {
     return errno_error(EIO, handle.path, what);
   }
@@ -233,7 +273,7 @@ Status SimMachine::allocate(const SimHandle& handle, uint64_t offset, uint64_t l
   const bool full = disk_.visible(handle.inode).pages_missing(offset, length) > free_pages();
   if (full || fires(FaultKind::kOutOfSpace, handle.path, operations_ + 1, stats_.out_of_space)) {
     if (full) ++stats_.out_of_space;
-    if (cut_now()) return power_failure(handle.path, what);
+    if (begin_operation(what, handle.path)) return power_failure(handle.path, what);
     return errno_error(ENOSPC, handle.path, what);
   }
   return change_file(handle, what,
@@ -283,7 +323,8 @@ Status SimMachine::sync_directory(const std::string& path) {
   constexpr std::string_view kWhat = "sync directory";
   RAMET_TRY(check_power(path, kWhat));
   RAMET_ASSIGN(const SimInodeId directory, disk_.find_directory(path, kWhat));
-  if (cut_now()) return power_failure(path, kWhat);
+  begin_sync();
+  if (begin_operation(kWhat, path)) return power_failure(path, kWhat);
   if (fires(FaultKind::kSyncError, path, operations_, stats_.sync_errors)) {
     disk_.sync_directory_partly(directory, fault_random_);
     return errno_error(EIO, path, kWhat);

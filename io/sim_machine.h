@@ -57,6 +57,8 @@ class SimMachine {
 
   uint64_t operations() const;
   uint64_t reads() const;
+  std::vector<uint64_t> syncs() const;
+  uint64_t digest() const;
   void power_cut(CutPolicy policy);
   void cut_power_at(uint64_t operation, CutPolicy policy);
   bool powered() const;
@@ -83,9 +85,16 @@ class SimMachine {
   // All below require mutex_.
   Status check_power(const std::string& path, std::string_view what) const;
   Status check_handle(const SimHandle& handle, std::string_view what, bool to_write) const;
-  // Counts an operation; true if the power fails during it.
-  bool cut_now();
+  // Counts an operation; true if the power fails during it. `data` is what it writes.
+  bool begin_operation(std::string_view what, const std::string& path, ByteView data = {});
+  void begin_sync() { syncs_.push_back(operations_ + 1); }
+  // What is slow takes its time, and the wall clock jumps.
+  void pass_time(const std::string& path, uint64_t number);
+  // Makes it part of the digest.
+  void note(std::string_view what, const std::string& path, ByteView data);
   Error power_failure(const std::string& path, std::string_view what);
+  // The rule that fires now, or null.
+  const FaultRule* fired_rule(FaultKind kind, const std::string& path, uint64_t number);
   bool fires(FaultKind kind, const std::string& path, uint64_t number, uint64_t& counter);
   uint64_t free_pages() const;
   Status change_names(NameChange change, const std::string& path, std::string_view what,
@@ -113,6 +122,8 @@ class SimMachine {
   bool tear_sectors_ = false;
   uint64_t operations_ = 0;
   uint64_t reads_ = 0;
+  std::vector<uint64_t> syncs_;
+  uint64_t digest_ = 0;
   uint64_t capacity_ = std::numeric_limits<int64_t>::max();
   std::vector<FaultRule> faults_;
   SimStats stats_;

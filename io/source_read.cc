@@ -14,7 +14,6 @@
 namespace ramet::io {
 namespace {
 
-constexpr size_t kPieceBytes = 1u << 20;
 constexpr uint64_t kPrefetchBytes = 8u << 20;
 constexpr const char* kKeepsChanging = "it kept changing while it was read";
 
@@ -23,6 +22,7 @@ void fill(SourceItem& item, const FileState& state) {
   item.identity = state.identity;
   item.links = state.links;
   item.size = state.size;
+  item.changed = state.changed;
   if (state.time_clamped) {
     item.notes.push_back("its time of modification lies outside the years 1677 to 2262");
   }
@@ -168,8 +168,18 @@ SourceTree::Outcome load(const SourceOptions& options, SourceItem& item, int fd,
 
 enum class FileRead : uint8_t { kDone, kOtherType, kStopped };
 
+bool is_known(const SourceOptions& options, SourceItem& item) {
+  FileState state;
+  if (!options.known || read_state(item.folder->fd(), item.name.c_str(), &state) != 0) return false;
+  if (!S_ISREG(state.attributes.mode) || state.links > 1 || state.time_clamped) return false;
+  fill(item, state);
+  item.known = options.known(item);
+  return item.known;
+}
+
 FileRead read_file(const SourceOptions& options, SourceItem& item,
                    const std::function<bool(uint64_t)>& reserve) {
+  if (is_known(options, item)) return FileRead::kDone;
   for (int attempt = 1; attempt <= options.attempts; ++attempt) {
     UnixFd fd;
     FileState state;
@@ -224,22 +234,24 @@ bool read_other(const SourceOptions& options, SourceItem& item) {
 
 // Hands out one range. An Outcome that isn't kWhole ends the file.
 Result<SourceTree::Outcome> stream_range(
-    SourceItem& item, int fd, const DataRange& range, Bytes& buffer,
-    const std::function<Status(uint64_t, ByteView)>& sink) {
+    SourceItem& item, int fd, const DataRange& range, StreamSink& sink) {
   const uint64_t end = range.offset + range.length;
+  uint64_t prefetched = range.offset + kPrefetchBytes;
   for (uint64_t at = range.offset; at < end;) {
-    const size_t want = std::min<uint64_t>(kPieceBytes, end - at);
-    const ssize_t got = read_fully(fd, at, buffer.data(), want);
+    const std::span<char> memory = sink.memory();
+    const size_t want = std::min<uint64_t>(memory.size(), end - at);
+    const ssize_t got = read_fully(fd, at, memory.data(), want);
     if (got < 0) {
       fail(item, failure_text("read", errno));
       return SourceTree::Outcome::kProblem;
     }
     if (static_cast<size_t>(got) < want) return SourceTree::Outcome::kChanged;
     at += want;
-    if (at < end && (at - range.offset) % kPrefetchBytes == 0) {
+    if (at < end && at >= prefetched) {
       ::posix_fadvise(fd, static_cast<off_t>(at), kPrefetchBytes, POSIX_FADV_WILLNEED);
+      prefetched = at + kPrefetchBytes;
     }
-    RAMET_TRY(sink(at - want, ByteView(buffer.data(), want)));
+    RAMET_TRY(sink.take(at - want, want));
   }
   return SourceTree::Outcome::kWhole;
 }
@@ -262,9 +274,8 @@ void read_item(const SourceOptions& options, SourceItem& item, bool is_file,
   if (item.kind != SourceKind::kFile || item.loaded) item.folder.reset();
 }
 
-Result<SourceTree::Outcome> stream_file(
-    const SourceOptions& options, SourceItem& item, int attempt,
-    const std::function<Status(uint64_t offset, ByteView bytes)>& sink) {
+Result<SourceTree::Outcome> stream_file(const SourceOptions& options, SourceItem& item, int attempt,
+                                        StreamSink& sink) {
   UnixFd fd;
   FileState state;
   item.notes.clear();
@@ -275,11 +286,10 @@ Result<SourceTree::Outcome> stream_file(
   }
   fill(item, state);
   ::posix_fadvise(fd.get(), 0, 0, POSIX_FADV_SEQUENTIAL);
-  Bytes buffer(std::min<uint64_t>(kPieceBytes, state.size), '\0');
   Status status = ok();
   auto outcome = SourceTree::Outcome::kWhole;
   const int failed = for_each_range(fd.get(), state, [&](const DataRange& range) {
-    auto done = stream_range(item, fd.get(), range, buffer, sink);
+    auto done = stream_range(item, fd.get(), range, sink);
     if (!done.ok()) {
       status = std::move(done).error();
       return false;

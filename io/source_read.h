@@ -18,8 +18,7 @@ void read_item(const SourceOptions& options, SourceItem& item, bool is_file,
                const std::function<bool(uint64_t bytes)>& reserve);
 
 // SourceTree::stream().
-Result<SourceTree::Outcome> stream_file(
-    const SourceOptions& options, SourceItem& item, int attempt,
-    const std::function<Status(uint64_t offset, ByteView bytes)>& sink);
+Result<SourceTree::Outcome> stream_file(const SourceOptions& options, SourceItem& item, int attempt,
+                                        StreamSink& sink);
 
 }  // namespace ramet::io

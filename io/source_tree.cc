@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 
 #include <algorithm>
@@ -12,6 +13,7 @@
 #include <mutex>
 #include <optional>
 #include <thread>
+#include <utility>
 
 #include "io/errno_error.h"
 #include "io/source_read.h"
@@ -22,7 +24,10 @@ namespace {
 
 constexpr size_t kBatchItems = 32;
 constexpr size_t kBatchesMax = 32;  // published and not taken
+constexpr size_t kItemsTogether = 16;
 constexpr unsigned kReadersMax = 16;
+// While the source comes from a device: so many reads in flight.
+constexpr unsigned kColdReadersMax = 32;
 
 // What the walker hands over at a time. Not changed in shape once published.
 struct Batch {
@@ -53,6 +58,13 @@ std::string without_final_slashes(std::string path) {
   return path;
 }
 
+// Blocks that the device had to deliver for it.
+long blocks_read_by_this_thread() {
+  rusage usage{};
+  ::getrusage(RUSAGE_THREAD, &usage);
+  return usage.ru_inblock;
+}
+
 }  // namespace
 
 struct SourceTree::Impl {
@@ -74,13 +86,17 @@ struct SourceTree::Impl {
   uint64_t published = 0; // items
   uint64_t taken = 0;     // items that the caller is done with
   uint64_t reserved = 0;  // bytes
+  size_t memory_waiters = 0;
+  bool caller_waits = false;
   bool walked = false;    // no more batches will come
   bool stopping = false;
+  unsigned readers = 0;          // that are at work
+  std::vector<std::thread> threads;
+  unsigned readers_asked = 0;    // before any more were needed
   std::unique_ptr<Batch> next_batch;  // the walker's own
 
   // The caller's own.
   size_t at = 0;               // index in the front batch of what next() gave last, plus 1
-  std::vector<std::thread> threads;
 
   void start();
   void stop();
@@ -90,17 +106,37 @@ struct SourceTree::Impl {
   void publish();
   void wait_for_folders();
   void read_all();
+  void add_reader();
+  bool is_needed(bool waited_for_device);
   bool reserve(SourceItem& item, uint64_t number, uint64_t bytes);
   void finish_taken();
 };
 
 void SourceTree::Impl::start() {
   started = true;
-  unsigned readers = options.threads;
-  if (readers == 0) readers = std::max(2u, std::thread::hardware_concurrency());
-  readers = std::min(readers, kReadersMax);
+  const std::lock_guard lock(mutex);
+  readers_asked = options.threads;
+  if (readers_asked == 0) readers_asked = std::max(2u, std::thread::hardware_concurrency());
+  readers_asked = std::min(readers_asked, kReadersMax);
   if (walk != nullptr) threads.emplace_back([this] { walk_all(); });
-  for (unsigned i = 0; i < readers; ++i) threads.emplace_back([this] { read_all(); });
+  for (unsigned i = 0; i < readers_asked; ++i) add_reader();
+}
+
+// Requires: the mutex is held, nobody is stopping.
+void SourceTree::Impl::add_reader() {
+  ++readers;
+  threads.emplace_back([this] { read_all(); });
+}
+
+// Of a reader that is done with a batch; the others of those that were asked for stay. One that
+// had to wait for the device calls another one, so that more reads are in flight; when all comes
+// from the cache they go again: threads that compute are as many as asked for. Requires: the mutex
+// is held.
+bool SourceTree::Impl::is_needed(bool waited_for_device) {
+  if (stopping) return false;
+  const bool may_grow = options.threads == 0 && unread > 0 && readers < kColdReadersMax;
+  if (waited_for_device && may_grow) add_reader();
+  return waited_for_device || readers <= readers_asked;
 }
 
 void SourceTree::Impl::stop() {
@@ -192,25 +228,49 @@ void SourceTree::Impl::wait_for_folders() {
 }
 
 void SourceTree::Impl::read_all() {
+  long blocks_read = blocks_read_by_this_thread();
   std::unique_lock lock(mutex);
   for (;;) {
     for_readers.wait(lock, [&] { return stopping || unread > 0 || walked; });
-    if (stopping || unread == 0) return;
+    if (stopping || unread == 0) break;
     Batch& batch = *batches[batches.size() - unread];
     --unread;
-    for (size_t i = 0; i < batch.items.size() && !stopping; ++i) {
+    // What costs next to nothing is handed over with what follows. (But before anything waits for
+    // memory, which only the caller can give back.) With its last item the batch may be gone.
+    const size_t count = batch.items.size();
+    size_t done = 0;
+    const auto hand_over = [&] {
+      if (done == 0) return;
+      batch.ready += std::exchange(done, 0);
+      if (caller_waits && &batch == batches.front().get()) for_caller.notify_one();
+    };
+    lock.unlock();
+    for (size_t i = 0; i < count; ++i) {
+      SourceItem& item = batch.items[i];
       if (batch.work[i].needed) {
-        lock.unlock();
-        SourceItem& item = batch.items[i];
-        read_item(options, item, batch.work[i].is_file,
-                  [&](uint64_t bytes) { return reserve(item, batch.first + i, bytes); });
-        lock.lock();
+        read_item(options, item, batch.work[i].is_file, [&](uint64_t bytes) {
+          if (done > 0) {
+            const std::lock_guard relock(mutex);
+            hand_over();
+          }
+          return reserve(item, batch.first + i, bytes);
+        });
       }
-      ++batch.ready;
-      if (&batch == batches.front().get()) for_caller.notify_one();
+      ++done;
+      if (item.reserved_bytes == 0 && done < kItemsTogether) continue;
+      const std::lock_guard relock(mutex);
+      hand_over();
+      if (stopping) break;
     }
+    const long blocks_before = std::exchange(blocks_read, blocks_read_by_this_thread());
+    const bool waited = options.waited_for_device ? options.waited_for_device()
+                                                  : blocks_read > blocks_before;
+    lock.lock();
+    hand_over();
     for_walker.notify_one();  // folders may have been closed
+    if (!is_needed(waited)) break;
   }
+  --readers;
 }
 
 // The item that the caller needs next always gets its memory, so that the rest behind it, which
@@ -219,9 +279,11 @@ bool SourceTree::Impl::reserve(SourceItem& item, uint64_t number, uint64_t bytes
   if (bytes <= item.reserved_bytes) return true;
   const uint64_t more = bytes - item.reserved_bytes;
   std::unique_lock lock(mutex);
+  ++memory_waiters;
   for_memory.wait(lock, [&] {
     return stopping || reserved + more <= options.read_ahead_bytes || number == taken;
   });
+  --memory_waiters;
   if (stopping) return false;
   reserved += more;
   item.reserved_bytes = bytes;
@@ -236,7 +298,7 @@ void SourceTree::Impl::finish_taken() {
   reserved -= item.reserved_bytes;
   item = SourceItem();
   ++taken;
-  for_memory.notify_all();
+  if (memory_waiters > 0) for_memory.notify_all();
   if (at < batch.items.size()) return;
   batches.pop_front();
   at = 0;
@@ -286,17 +348,17 @@ SourceItem* SourceTree::next() {
   if (!impl.started) impl.start();
   std::unique_lock lock(impl.mutex);
   impl.finish_taken();
+  impl.caller_waits = true;
   impl.for_caller.wait(lock, [&] {
     if (impl.batches.empty()) return impl.walked;
     return impl.batches.front()->ready > impl.at;
   });
+  impl.caller_waits = false;
   if (impl.batches.empty()) return nullptr;
   return &impl.batches.front()->items[impl.at++];
 }
 
-Result<SourceTree::Outcome> SourceTree::stream(
-    SourceItem& item, int attempt,
-    const std::function<Status(uint64_t offset, ByteView bytes)>& sink) {
+Result<SourceTree::Outcome> SourceTree::stream(SourceItem& item, int attempt, StreamSink& sink) {
   return stream_file(impl_->options, item, attempt, sink);
 }
 

@@ -19,6 +19,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -61,6 +62,9 @@ struct SourceItem {
   Bytes bytes;
   std::vector<DataRange> ranges;
   ContentHash digest;  // what SourceOptions::digest made of it, if loaded
+  bool known = false;  // SourceOptions::known said so: nothing of it was read but its state
+  int64_t changed = 0; // kFile: st_ctime
+  std::shared_ptr<const void> prepared;  // for the caller: what SourceOptions::digest left here
 
   // Private to SourceTree: where to read it.
   std::shared_ptr<SourceFolder> folder;
@@ -68,7 +72,9 @@ struct SourceItem {
 };
 
 struct SourceOptions {
-  unsigned threads = 0;  // readers; 0: by the machine
+  // Readers; 0: by the machine, and more while what they read comes from a device, so that it has
+  // many reads to do at once.
+  unsigned threads = 0;
   bool xattrs = true;
   size_t xattr_bytes_max = 1u << 20;       // of one file (read_xattrs)
   uint64_t small_file_bytes = 1u << 20;    // greater files, and those with hard links, are streamed
@@ -76,10 +82,26 @@ struct SourceOptions {
   size_t names_bytes_max = 8u << 20;       // of names held for one folder, and for all above it
   size_t open_folders_max = 96;
   int attempts = 4;                        // at reading a file that changes meanwhile
-  // Called on a reader's thread for each loaded file.
-  std::function<ContentHash(const SourceItem&)> digest;
+  // Called on a reader's thread for each loaded file; may set its `prepared`.
+  std::function<ContentHash(SourceItem&)> digest;
+  // Called on a reader's thread for each file without hard links, before it is opened; the item
+  // has what its state says. True: nothing more is read of it, unless by stream().
+  std::function<bool(SourceItem&)> known;
+  // For tests: whether a reader that is done with some items had to wait for the device.
+  std::function<bool()> waited_for_device;
   // For tests: called when a file was read and before it is looked at again.
   std::function<void(const std::string& name, int attempt)> after_read;
+};
+
+// What takes the pieces of a stream: memory(), then take() of what was read into it, and so on, on
+// one thread.
+class StreamSink {
+ public:
+  virtual ~StreamSink() = default;
+  // Where the next piece goes: not empty; its length is how much is read at most.
+  virtual std::span<char> memory() = 0;
+  // The first `length` bytes of it hold what is at `offset` of the file.
+  virtual Status take(uint64_t offset, size_t length) = 0;
 };
 
 class SourceTree {
@@ -107,12 +129,11 @@ class SourceTree {
     kChanged,  // what was handed out is worth nothing; try again
     kProblem,  // the item's notes say why
   };
-  // Reads a kFile item that is not loaded; call from the thread that took it with next(). First
-  // fills the item anew (size, attributes, identity), then hands out its data in order, in
-  // pieces of at most 1 MiB; what lies between them, and behind the last up to the item's size,
-  // is a hole. An error of `sink` ends it and is returned. `attempt` counts from 1.
-  Result<Outcome> stream(SourceItem& item, int attempt,
-                         const std::function<Status(uint64_t offset, ByteView bytes)>& sink);
+  // Reads a kFile item that is not loaded, known or not, before the next call of next(); on any
+  // thread. First fills the item anew (size, attributes, identity), then hands out its data in
+  // order; what lies between the pieces, and behind the last up to the item's size, is a hole. An
+  // error of `sink` ends it and is returned. `attempt` counts from 1.
+  Result<Outcome> stream(SourceItem& item, int attempt, StreamSink& sink);
 
  private:
   struct Impl;

@@ -11,7 +11,9 @@ namespace {
 
 constexpr size_t kBufferBytes = 1u << 20;
 // Pieces of at least this size are written as they come.
-constexpr size_t kDirectBytes = 256u << 10;
+constexpr size_t kDirectBytes = 16u << 10;
+// The device is told to begin when so much more was written.
+constexpr uint64_t kWriteBackBytes = 8u << 20;
 
 }  // namespace
 
@@ -27,9 +29,7 @@ Status TargetFile::write(uint64_t offset, ByteView bytes) {
     RAMET_TRY(flush());
   }
   end_ = offset + bytes.size();
-  if (buffer_->empty() && bytes.size() >= kDirectBytes) {
-    return write_at(fd_.get(), folder_->path() + "/" + name_, offset, bytes);
-  }
+  if (buffer_->empty() && bytes.size() >= kDirectBytes) return write_through(offset, bytes);
   if (buffer_->empty()) buffer_at_ = offset;
   buffer_->append(bytes);
   return ok();
@@ -37,9 +37,18 @@ Status TargetFile::write(uint64_t offset, ByteView bytes) {
 
 Status TargetFile::flush() {
   if (buffer_->empty()) return ok();
-  const Status written =
-      write_at(fd_.get(), folder_->path() + "/" + name_, buffer_at_, *buffer_);
+  const Status written = write_through(buffer_at_, *buffer_);
   buffer_->clear();
+  return written;
+}
+
+Status TargetFile::write_through(uint64_t offset, ByteView bytes) {
+  const Status written = write_at(fd_.get(), folder_->path() + "/" + name_, offset, bytes);
+  const uint64_t end = offset + bytes.size();
+  if (tree_->options_.write_back && end - handed_over_ >= kWriteBackBytes) {
+    begin_write_back_of(fd_.get(), handed_over_, end - handed_over_);
+    handed_over_ = end;
+  }
   return written;
 }
 

@@ -26,6 +26,8 @@ struct TargetOptions {
   bool owners = true;     // set uid and gid, where the user may
   bool xattrs = true;
   bool overwrite = false;  // what is there is replaced, folders are merged
+  // sync() will follow: the device begins with long files while they are written.
+  bool write_back = false;
   size_t open_folders_max = 64;
 };
 
@@ -74,6 +76,7 @@ class TargetFile {
   friend class TargetTree;
   TargetFile() = default;
   Status flush();
+  Status write_through(uint64_t offset, ByteView bytes);
 
   const TargetTree* tree_ = nullptr;
   TargetFolderPtr folder_;
@@ -84,6 +87,7 @@ class TargetFile {
   Bytes* buffer_ = nullptr;  // pieces that wait to be written together
   uint64_t buffer_at_ = 0;
   uint64_t end_ = 0;  // of what was written
+  uint64_t handed_over_ = 0;  // up to here the device was told to begin
   bool committed_ = false;
 };
 

@@ -163,6 +163,28 @@ std::string check_layout(std::string_view line) {
   return "";
 }
 
+// Types that a file defines in a named namespace, "ramet::engine::Store".
+std::vector<std::string> types_of(const std::vector<std::string>& lines) {
+  std::vector<std::string> out, spaces;
+  for (const std::string& line : lines) {
+    std::istringstream words(line);
+    std::string first, second, third;
+    words >> first >> second >> third;
+    if (line.starts_with("namespace ")) {
+      spaces.push_back(third == "{" ? second : "");  // (without a name: of this file alone)
+    } else if (line.starts_with("}  // namespace") && !spaces.empty()) {
+      spaces.pop_back();
+    } else if (line.starts_with("struct ") || line.starts_with("class ")) {
+      const bool anonymous = std::find(spaces.begin(), spaces.end(), "") != spaces.end();
+      if (anonymous || !line.ends_with("{")) continue;
+      std::string name;
+      for (const std::string& space : spaces) name += space + "::";
+      out.push_back(name + (second.starts_with("[[") ? third : second));
+    }
+  }
+  return out;
+}
+
 // Written in two pieces, so that this file passes.
 const std::vector<std::string> kUnfinished = {std::string("TO") + "DO", std::string("FIX") + "ME",
                                               std::string("XX") + "X", std::string("HA") + "CK"};
@@ -195,6 +217,20 @@ TEST(Tidy, NothingIsLeftUnfinished) {
               return "";
             }),
             "");
+}
+
+// Two types of one name are one to the linker, which takes the functions of either.
+TEST(Tidy, EachTypeIsDefinedOnce) {
+  std::map<std::string, std::string> files;
+  for (const Source& source : sources()) {
+    if (!is_cpp(source.name) || layer_of(folder_of(source.name)) < 0) continue;
+    if (folder_of(source.name) == "tests" || folder_of(source.name) == "bench") continue;
+    for (const std::string& type : types_of(source.lines)) {
+      const auto [other, added] = files.emplace(type, source.name);
+      EXPECT_TRUE(added) << type << " in " << source.name << " and in " << other->second;
+    }
+  }
+  EXPECT_GT(files.size(), 100u);
 }
 
 TEST(Tidy, HeadersSayPragmaOnce) {
@@ -233,6 +269,15 @@ TEST(TidyRules, WrongIncludesAreFound) {
   EXPECT_NE(check_include("io/env.cc", "#include <spdlog/spdlog.h>"), "");
   EXPECT_NE(check_include("engine/store.cc", "#include <fuse3/fuse.h>"), "");
   EXPECT_NE(check_include("engine/store.cc", "#include \"store.h\""), "");
+}
+
+TEST(TidyRules, TypesAreFoundWhereTheyHaveAName) {
+  const std::vector<std::string> lines = {"namespace ramet::engine {", "struct A {", "};",
+                                          "struct B;", "namespace {", "struct C {", "};",
+                                          "}  // namespace", "class D : public A {", "};",
+                                          "}  // namespace ramet::engine"};
+  EXPECT_EQ(types_of(lines),
+            (std::vector<std::string>{"ramet::engine::A", "ramet::engine::D"}));
 }
 
 TEST(TidyRules, WrongLinesAreFound) {

@@ -4,6 +4,7 @@
 
 #include "engine/store.h"
 #include "tools/commands.h"
+#include "tools/keep.h"
 #include "tools/progress.h"
 #include "tools/session.h"
 #include "tools/target.h"
@@ -17,6 +18,7 @@ struct CloneOptions {
   bool keep_ids = false;
   std::string existing = "fail";
   std::string note;
+  std::string ttl;
 };
 
 CloneExisting existing_of(const std::string& word) {
@@ -89,6 +91,10 @@ Result<CloneSpec> clone_spec(Context& context, Session& session, const CloneOpti
   clone->identity = is_whole || options.keep_ids ? CloneIdentity::kKeep : CloneIdentity::kFresh;
   clone->existing = existing_of(options.existing);
   clone->note = options.note;
+  if (!is_whole && !options.ttl.empty()) {
+    return Error(ErrorCode::kInvalidArgument, "--ttl is for clones of whole containers");
+  }
+  RAMET_ASSIGN(clone->expires, expiry_of(options.ttl));
   return clone;
 }
 
@@ -145,6 +151,7 @@ struct DiffOptions {
   std::vector<std::string> paths;
   bool exit_code = false;
   bool names_only = false;
+  bool stats = false;
 };
 
 char letter_of(Difference::Kind kind) {
@@ -231,6 +238,7 @@ Result<int> run_diff(Context& context, Session& session, const DiffOptions& opti
   std::optional<JsonArray> array;
   if (context.json) array.emplace(context.out);
   uint64_t found = 0;
+  DiffStats stats;
   RAMET_TRY(session.store().diff(*older.view, *newer.view, [&](const Difference& any) {
     const auto difference = within(any, folder);
     if (!difference) return true;
@@ -241,7 +249,19 @@ Result<int> run_diff(Context& context, Session& session, const DiffOptions& opti
       print_difference(context, *difference, options.names_only);
     }
     return !context.out.failed();
-  }));
+  }, &stats));
+  if (options.stats) {
+    const Json json = {{"differences", found},
+                       {"nodes_opened", stats.nodes_opened},
+                       {"nodes_read", stats.nodes_read},
+                       {"lookups", stats.lookups}};
+    report_stats(context,
+                 fmt::format("{}: {} opened, {} read from disk, {} of folders",
+                             count_of(found, "difference", "differences"),
+                             count_of(stats.nodes_opened, "tree node", "tree nodes"),
+                             stats.nodes_read, count_of(stats.lookups, "look-up", "look-ups")),
+                 json);
+  }
   return options.exit_code && found != 0 ? kExitDifferences : kExitOk;
 }
 
@@ -264,6 +284,7 @@ void add_clone_commands(CommandLine& line) {
       .choice("--existing", clone->existing, {"fail", "skip", "replace"},
               "Parts: what to do with names that are there already")
       .option("--note", clone->note, "TEXT", "A note for people")
+      .option("--ttl", clone->ttl, "DURATION", "Drop the new container after this time: 12h, ...")
       .run(clone, Access::kWrite, run_clone);
   auto diff = std::make_shared<DiffOptions>();
   Command(line, line.app, "diff", "Show what differs between two states", "OLD [NEW]",
@@ -274,6 +295,7 @@ void add_clone_commands(CommandLine& line) {
                  "Two of container[@snapshot][:/path], with the same path; a snapshot alone is "
                  "compared with its container")
       .flag("--exit-code", diff->exit_code, "Exit with 1 if there are differences")
+      .flag("--stats", diff->stats, "Say on stderr what the comparison had to look at")
       .flag("--name-only", diff->names_only, "Names without letters")
       .names_options()
       .run(diff, Access::kRead, run_diff);

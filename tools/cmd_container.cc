@@ -1,6 +1,9 @@
 // container create, list, show, rename, drop; snapshot create, list, drop
+#include <chrono>
+
 #include "engine/store.h"
 #include "tools/commands.h"
+#include "tools/keep.h"
 #include "tools/session.h"
 #include "tools/text.h"
 
@@ -22,6 +25,7 @@ Json container_json(const ContainerInfo& info) {
   set_name(json, "name", info.name);
   json["id"] = to_uuid(info.id);
   json["created"] = iso_time(info.created);
+  if (info.expires != 0) json["expires"] = iso_time(info.expires);
   json["changed_sequence"] = info.changed;
   add_summary(json, info.summary);
   if (info.lineage) {
@@ -53,28 +57,27 @@ Result<std::string> bare_name(const std::string& text) {
   return spec.container;
 }
 
-// container@snapshot, nothing else.
-Result<PathSpec> snapshot_name(Context& context, const std::string& text) {
-  RAMET_ASSIGN(PathSpec spec, parse_path_spec(text));
-  if (spec.has_path || spec.snapshot.empty()) {
-    return context.fail(ErrorCode::kInvalidArgument,
-                        fmt::format("'{}': expected a snapshot", text),
-                        "written container@snapshot");
-  }
-  return spec;
-}
-
 struct NamesOptions {
   std::vector<std::string> names;
   std::string note;
+  std::string compression;
+  std::string ttl;
   bool bytes = false;
+  bool now = false;
+  bool automatic = false;
 };
 
 Result<int> run_create(Context& context, Session& session, const NamesOptions& options) {
+  std::vector<Setting> settings;
+  if (!options.compression.empty()) {
+    settings.push_back({std::string(kCompressionSetting), options.compression});
+  }
+  RAMET_ASSIGN(const int64_t expires, expiry_of(options.ttl));
   std::vector<ContainerInfo> made;
   for (const std::string& name : options.names) {
     RAMET_ASSIGN(const std::string bare, bare_name(name));
-    RAMET_ASSIGN(ContainerInfo info, session.store().create_container(bare, options.note));
+    RAMET_ASSIGN(ContainerInfo info, session.store().create_container(bare, options.note, settings,
+                                                                      expires));
     made.push_back(std::move(info));
   }
   if (context.json) {
@@ -84,11 +87,13 @@ Result<int> run_create(Context& context, Session& session, const NamesOptions& o
   return kExitOk;
 }
 
+std::string expiry_text(int64_t expires) { return expires == 0 ? "" : short_time(expires); }
+
 void list_row(Table& table, const Context& context, const ContainerInfo& info, bool exact) {
   const uint64_t bytes = bytes_of(info.summary);
   table.row({context.style.name(info.name), with_commas(objects_of(info.summary)),
              exact ? std::to_string(bytes) : short_bytes(bytes), short_time(info.created),
-             origin_text(info)});
+             expiry_text(info.expires), origin_text(info)});
 }
 
 Result<int> run_list(Context& context, Session& session, const NamesOptions& options) {
@@ -104,8 +109,8 @@ Result<int> run_list(Context& context, Session& session, const NamesOptions& opt
       return !context.out.failed();
     }));
   } else {
-    Table table(context.out, "lrrll");
-    table.row({"NAME", "OBJECTS", "BYTES", "CREATED", "CLONED FROM"});
+    Table table(context.out, "lrrlll");
+    table.row({"NAME", "OBJECTS", "BYTES", "CREATED", "EXPIRES", "CLONED FROM"});
     RAMET_TRY(session.store().containers({}, [&](const ContainerInfo& info) {
       list_row(table, context, info, options.bytes);
       return !context.out.failed();
@@ -120,6 +125,7 @@ void print_container(Context& context, const ContainerInfo& info,
   table.row({"name", context.style.name(info.name)});
   table.row({"id", to_uuid(info.id)});
   table.row({"created", full_time(info.created)});
+  if (info.expires != 0) table.row({"expires", full_time(info.expires)});
   table.row({"objects", with_commas(objects_of(info.summary))});
   table.row({"folders", with_commas(folders_of(info.summary))});
   table.row({"content", fmt::format("{} ({} bytes)", human_bytes(bytes_of(info.summary)),
@@ -141,6 +147,8 @@ Json snapshot_json(const std::string& container, const SnapshotInfo& info) {
   set_name(json, "container", container);
   set_name(json, "name", info.name);
   json["created"] = iso_time(info.created);
+  if (info.expires != 0) json["expires"] = iso_time(info.expires);
+  json["automatic"] = info.automatic;
   json["sequence"] = info.sequence;
   add_summary(json, info.summary);
   if (!info.note.empty()) set_name(json, "note", info.note);
@@ -199,7 +207,9 @@ Result<int> run_drop(Context& context, Session& session, const NamesOptions& opt
     RAMET_ASSIGN(ContainerInfo info, session.container(bare));
     found.push_back(std::move(info));
   }
-  for (const ContainerInfo& info : found) RAMET_TRY(session.store().drop_container(info.id));
+  for (const ContainerInfo& info : found) {
+    RAMET_TRY(session.store().drop_container(info.id, DropOptions{options.now}));
+  }
   if (context.json) {
     JsonArray array(context.out);
     for (const ContainerInfo& info : found) array.add(container_json(info));
@@ -207,13 +217,32 @@ Result<int> run_drop(Context& context, Session& session, const NamesOptions& opt
   return kExitOk;
 }
 
+// With --auto containers are named, and the snapshot gets the time as its name, so that names sort
+// by age.
+Result<PathSpec> new_snapshot_name(Context& context, const std::string& text, bool automatic) {
+  if (!automatic) return snapshot_name(context, text);
+  PathSpec spec;
+  RAMET_ASSIGN(spec.container, bare_name(text));
+  const auto now = std::chrono::system_clock::now().time_since_epoch();
+  std::string time = iso_time(std::chrono::nanoseconds(now).count()).substr(0, 19);
+  std::erase_if(time, [](char c) { return c == '-' || c == ':'; });
+  spec.snapshot = "auto-" + time + "Z";
+  return spec;
+}
+
 Result<int> run_snapshot_create(Context& context, Session& session, const NamesOptions& options) {
+  RAMET_ASSIGN(const int64_t expires, expiry_of(options.ttl));
   std::vector<Json> made;
   for (const std::string& name : options.names) {
-    RAMET_ASSIGN(const PathSpec spec, snapshot_name(context, name));
+    RAMET_ASSIGN(const PathSpec spec, new_snapshot_name(context, name, options.automatic));
     RAMET_ASSIGN(const ContainerInfo info, session.container(spec.container));
-    RAMET_ASSIGN(const SnapshotInfo snapshot, session.store().create_snapshot(
-                                                  info.id, spec.snapshot, options.note));
+    RAMET_ASSIGN(const SnapshotInfo snapshot,
+                 session.store().create_snapshot(
+                     info.id, spec.snapshot,
+                     SnapshotOptions{options.note, expires, options.automatic}));
+    if (options.automatic) {
+      context.say("{}\n", context.style.name(spec.container + "@" + spec.snapshot));
+    }
     made.push_back(snapshot_json(info.name, snapshot));
   }
   if (context.json) {
@@ -263,13 +292,14 @@ Result<int> run_snapshot_list(Context& context, Session& session, const NamesOpt
       return !context.out.failed();
     }));
   } else {
-    Table table(context.out, "lrrll");
-    table.row({"NAME", "OBJECTS", "BYTES", "CREATED", "NOTE"});
+    Table table(context.out, "lrrlll");
+    table.row({"NAME", "OBJECTS", "BYTES", "CREATED", "EXPIRES", "NOTE"});
     RAMET_TRY(each_snapshot(session, options.names, [&](const auto& info, const auto& snapshot) {
       const uint64_t bytes = bytes_of(snapshot.summary);
       table.row({full_name(context, info, snapshot), with_commas(objects_of(snapshot.summary)),
                  options.bytes ? std::to_string(bytes) : short_bytes(bytes),
-                 short_time(snapshot.created), escape_message(snapshot.note)});
+                 short_time(snapshot.created), expiry_text(snapshot.expires),
+                 escape_message(snapshot.note)});
       return !context.out.failed();
     }));
   }
@@ -285,7 +315,8 @@ Result<int> run_snapshot_drop(Context& context, Session& session, const NamesOpt
     found.push_back(std::move(place));
   }
   for (const Place& place : found) {
-    RAMET_TRY(session.store().drop_snapshot(place.container.id, place.spec.snapshot));
+    RAMET_TRY(session.store().drop_snapshot(place.container.id, place.spec.snapshot,
+                                            DropOptions{options.now}));
   }
   if (context.json) {
     JsonArray array(context.out);
@@ -309,6 +340,9 @@ void add_container_commands(CommandLine& line) {
       .arguments("name", create->names, 1,
                  "1 to 255 bytes, without '/', ':', '@' and line breaks")
       .option("--note", create->note, "TEXT", "A note for people")
+      .option("--compression", create->compression, "X",
+              "How content is compressed (default: as the store's)")
+      .option("--ttl", create->ttl, "DURATION", "Drop them after this time: 12h, 30d, ...")
       .run(create, Access::kWrite, run_create);
   auto list = std::make_shared<NamesOptions>();
   Command(line, group, "list", "List containers", "",
@@ -329,8 +363,10 @@ void add_container_commands(CommandLine& line) {
       .run(rename, Access::kWrite, run_rename);
   auto drop = std::make_shared<NamesOptions>();
   Command(line, group, "drop", "Drop containers with their snapshots", "NAME...",
-          {"ramet container drop test       # clones of it stay as they are"})
+          {"ramet container drop test       # clones of it stay as they are",
+           "ramet undelete test             # takes it back, within the setting drop-grace"})
       .arguments("name", drop->names, 1, "Containers")
+      .flag("--now", drop->now, "Give their space back at once: they cannot be taken back")
       .run(drop, Access::kWrite, run_drop);
 }
 
@@ -338,9 +374,14 @@ void add_snapshot_commands(CommandLine& line) {
   CLI::App& group = add_group(line, "snapshot", "Make, list and drop snapshots");
   auto create = std::make_shared<NamesOptions>();
   Command(line, group, "create", "Keep the present state of containers", "CONTAINER@SNAPSHOT...",
-          {"ramet snapshot create prod@nightly", "ramet ls prod@nightly:/share"})
-      .arguments("name", create->names, 1, "Container and new snapshot: container@snapshot")
+          {"ramet snapshot create prod@nightly", "ramet ls prod@nightly:/share",
+           "ramet snapshot create --auto prod    # named by its time; the setting 'keep' applies"})
+      .arguments("name", create->names, 1,
+                 "Container and new snapshot: container@snapshot; with --auto containers")
       .option("--note", create->note, "TEXT", "A note for people")
+      .option("--ttl", create->ttl, "DURATION", "Drop them after this time: 12h, 30d, ...")
+      .flag("--auto", create->automatic,
+            "Name them by their time, and drop older ones as the setting 'keep' says")
       .run(create, Access::kWrite, run_snapshot_create);
   auto list = std::make_shared<NamesOptions>();
   Command(line, group, "list", "List snapshots", "[CONTAINER...]",
@@ -353,6 +394,7 @@ void add_snapshot_commands(CommandLine& line) {
   Command(line, group, "drop", "Drop snapshots", "CONTAINER@SNAPSHOT...",
           {"ramet snapshot drop prod@nightly"})
       .arguments("name", drop->names, 1, "Snapshots: container@snapshot")
+      .flag("--now", drop->now, "Give their space back at once: they cannot be taken back")
       .run(drop, Access::kWrite, run_snapshot_drop);
 }
 

@@ -79,7 +79,8 @@ Json ingest_json(const IngestStats& stats) {
   return {{"content_bytes", stats.content_bytes},
           {"blocks", stats.blocks},
           {"new_blocks", stats.new_blocks},
-          {"new_block_bytes", stats.new_block_bytes}};
+          {"new_block_bytes", stats.new_block_bytes},
+          {"new_stored_bytes", stats.new_stored_bytes}};
 }
 
 Result<int> run_put(Context& context, Session& session, const PutOptions& options) {
@@ -115,7 +116,7 @@ Result<int> run_put(Context& context, Session& session, const PutOptions& option
   context.say("stored {}, {} in {}; {}, {}\n", count_of(files.size(), "file", "files"),
               human_bytes(progress.bytes_done), human_duration(seconds),
               count_of(stats.new_blocks, "new block", "new blocks"),
-              human_bytes(stats.new_block_bytes));
+              stored_text(stats));
   return kExitOk;
 }
 
@@ -225,6 +226,8 @@ void add_content_commands(CommandLine& line) {
                  "Files ('-' is standard input), then where to: container:/path; into it if it "
                  "is a folder or ends in '/'")
       .flag("-p,--parents", put->parents, "Make missing folders")
+      .flag("--verify-hits", line.context.verify_hits,
+            "Read what is stored already before leaning on it (after damage)")
       .run(put, Access::kWrite, run_put);
   auto get = std::make_shared<GetOptions>();
   Command(line, line.app, "get", "Write a stored file into the file system", "PATH [FILE]",

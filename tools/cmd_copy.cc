@@ -73,6 +73,7 @@ struct ImportArguments {
   bool create = false;
   bool no_owners = false;
   bool no_xattrs = false;
+  bool no_stat_cache = false;
   uint64_t threads = 0;
 };
 
@@ -105,6 +106,7 @@ Result<int> run_import(Context& context, Session& session, const ImportArguments
   ImportOptions options;
   options.owners = !arguments.no_owners;
   options.xattrs = !arguments.no_xattrs;
+  options.stat_cache = !arguments.no_stat_cache;
   options.threads = static_cast<unsigned>(arguments.threads);
   options.progress = &progress;
   auto imported = [&] {
@@ -128,12 +130,13 @@ Result<int> run_import(Context& context, Session& session, const ImportArguments
     json["ingest"] = {{"content_bytes", report.ingest.content_bytes},
                       {"blocks", report.ingest.blocks},
                       {"new_blocks", report.ingest.new_blocks},
-                      {"new_block_bytes", report.ingest.new_block_bytes}};
+                      {"new_block_bytes", report.ingest.new_block_bytes},
+                      {"new_stored_bytes", report.ingest.new_stored_bytes}};
     print_json(context.out, json);
   }
   context.say("imported {}: {}\n", counts_text(report), rate_text(report.bytes, seconds));
   context.say("{} of {} were new: {}; {}\n", count_of(report.ingest.new_blocks, "block", "blocks"),
-              with_commas(report.ingest.blocks), human_bytes(report.ingest.new_block_bytes),
+              with_commas(report.ingest.blocks), stored_text(report.ingest),
               count_of(report.unchanged, "object was", "objects were") + " there already");
   return report_problems(context, report);
 }
@@ -192,7 +195,11 @@ void add_copy_commands(CommandLine& line) {
       .flag("--create", import->create, "Make the container if it is missing")
       .flag("--no-owners", import->no_owners, "Leave out users and groups")
       .flag("--no-xattrs", import->no_xattrs, "Leave out extended attributes")
+      .flag("--no-stat-cache", import->no_stat_cache,
+            "Read files again that look the same as at the last import")
       .number("-j,--threads", import->threads, "Readers (default: by the machine)")
+      .flag("--verify-hits", line.context.verify_hits,
+            "Read what is stored already before leaning on it (after damage)")
       .run(import, Access::kWrite, run_import);
   auto export_ = std::make_shared<ExportArguments>();
   Command(line, line.app, "export", "Write a stored tree into the file system", "PATH DIR",

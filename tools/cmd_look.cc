@@ -6,6 +6,7 @@
 #include "tools/progress.h"
 #include "tools/session.h"
 #include "tools/text.h"
+#include "tools/usage_report.h"
 #include "tools/walk.h"
 
 namespace ramet::tools {
@@ -86,6 +87,8 @@ struct DuOptions {
   bool summarize = false;
   bool bytes = false;
   uint64_t depth_max = 0;  // 0: all
+  bool shared = false;
+  bool would_free = false;
 };
 
 struct Usage {
@@ -179,6 +182,14 @@ Status du_folder(const Place& place, const Entry& top, const DuOptions& options,
 }
 
 Result<int> run_du(Context& context, Session& session, const DuOptions& options) {
+  if (options.shared || options.would_free) {
+    if ((options.shared && options.would_free) || options.summarize || options.depth_max != 0) {
+      return Error(ErrorCode::kInvalidArgument,
+                   "--shared and --would-free go neither together nor with -s or -d");
+    }
+    if (options.would_free) return report_would_free(context, session, options.paths);
+    return report_shares(context, session, options.paths, options.bytes);
+  }
   UsagePrinter printer(context, options.bytes);
   if (options.paths.empty()) {
     RAMET_TRY(session.store().containers({}, [&](const ContainerInfo& info) {
@@ -220,12 +231,18 @@ void add_look_commands(CommandLine& line) {
   auto du = std::make_shared<DuOptions>();
   Command(line, line.app, "du", "Count objects and content bytes", "[PATH...]",
           {"ramet du                      # all containers", "ramet du prod prod@nightly",
-           "ramet du -d 1 prod:/share     # folders, one level deep"})
+           "ramet du -d 1 prod:/share     # folders, one level deep",
+           "ramet du --shared             # who holds which bytes of the disk",
+           "ramet du --would-free a b     # what dropping both would free"})
       .arguments("path", du->paths, 0,
                  "Containers (counted at once), or folders: container[@snapshot]:/path")
       .flag("-s,--summarize", du->summarize, "Only a total for each argument")
       .number("-d,--max-depth", du->depth_max, "Print folders to this depth only")
       .flag("-b,--bytes", du->bytes, "Exact sizes")
+      .flag("--shared", du->shared,
+            "Stored bytes: each container's fair share, what it holds alone, and all else on disk")
+      .flag("--would-free", du->would_free,
+            "Stored bytes that dropping all that is named, together, would free")
       .names_options()
       .run(du, Access::kRead, run_du);
 }

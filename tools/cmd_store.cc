@@ -1,9 +1,13 @@
-// init, info
+// init, info, reclaim
 #include <cstdlib>
 #include <filesystem>
+#include <optional>
 #include <system_error>
 
+#include "engine/quantity.h"
+#include "engine/settings.h"
 #include "tools/commands.h"
+#include "tools/progress.h"
 #include "tools/session.h"
 #include "tools/text.h"
 
@@ -12,7 +16,15 @@ namespace {
 
 struct InitOptions {
   std::string directory;
+  std::string compression;
 };
+
+Status keep_setting(const std::string& directory, std::string_view name,
+                    const std::string& value) {
+  RAMET_ASSIGN(const auto store, Store::open(directory, {}));
+  RAMET_TRY(store->set_setting(std::nullopt, std::string(name), value));
+  return store->close();
+}
 
 // The argument, else where other commands would look first, else here.
 std::string init_directory(const Context& context, const InitOptions& options) {
@@ -24,6 +36,8 @@ std::string init_directory(const Context& context, const InitOptions& options) {
 
 Result<int> run_init(Context& context, const InitOptions& options) {
   const std::string directory = init_directory(context, options);
+  const bool compression = !options.compression.empty();
+  if (compression) RAMET_TRY(check_setting(kCompressionSetting, options.compression, false));
   if (Status made = Store::create(directory, {}); !made.ok()) {
     if (made.error().code() == ErrorCode::kAlreadyExists) {
       context.hint = "'ramet info --store " + directory + "' shows it";
@@ -32,6 +46,7 @@ Result<int> run_init(Context& context, const InitOptions& options) {
     }
     return std::move(made).error();
   }
+  if (compression) RAMET_TRY(keep_setting(directory, kCompressionSetting, options.compression));
   std::error_code ignored;  // then the path stays as it was given
   const std::string absolute = std::filesystem::absolute(directory, ignored).string();
   if (context.json) {
@@ -121,19 +136,115 @@ Result<int> run_info(Context& context, Session& session, const InfoOptions& /*op
   return kExitOk;
 }
 
+struct ReclaimCommand {
+  bool dry_run = false;
+  bool until_idle = false;
+  bool now = false;
+  std::string rate;
+};
+
+std::string_view action_name(ReclaimAction::Kind kind) {
+  switch (kind) {
+    case ReclaimAction::Kind::kDelete: return "delete";
+    case ReclaimAction::Kind::kPunch: return "punch";
+    case ReclaimAction::Kind::kCompact: return "compact";
+  }
+  return "?";
+}
+
+Json reclaim_json(const ReclaimReport& report) {
+  Json json;
+  json["actions"] = Json::array();
+  for (const ReclaimAction& action : report.actions) {
+    Json one;
+    one["action"] = action_name(action.kind);
+    one["segment"] = action.segment;
+    one["bytes_before"] = action.bytes_before;
+    one["bytes_after"] = action.bytes_after;
+    json["actions"].push_back(std::move(one));
+  }
+  json["steps"] = report.steps;
+  json["nodes_released"] = report.nodes_released;
+  json["nodes_pending"] = report.nodes_pending;
+  json["nodes_damaged"] = report.nodes_damaged;
+  json["bytes_freed"] = report.bytes_freed;
+  json["drops_waiting"] = report.drops_waiting;
+  json["idle"] = report.idle;
+  json["paused"] = report.paused;
+  return json;
+}
+
+Result<int> run_reclaim(Context& context, Session& session, const ReclaimCommand& command) {
+  ReclaimOptions options;
+  options.dry_run = command.dry_run;
+  options.until_idle = command.until_idle;
+  options.now = command.now;
+  if (!command.rate.empty()) {
+    RAMET_ASSIGN(const std::string rate, check_setting(kReclaimRateSetting, command.rate, false));
+    if (rate != "none") {
+      RAMET_ASSIGN(options.copy_rate, parse_bytes(rate));
+    }
+  }
+  CopyProgress progress;
+  options.progress = &progress;
+  Result<ReclaimReport> done = [&] {
+    const ProgressLine line("reclaiming", progress, !context.no_progress && !context.json);
+    return session.store().reclaim(options);
+  }();
+  if (!done.ok()) return std::move(done).error();
+  const ReclaimReport& report = *done;
+  if (context.json) {
+    print_json(context.out, reclaim_json(report));
+    return kExitOk;
+  }
+  Table table(context.out, "lrrr");
+  for (const ReclaimAction& action : report.actions) {
+    const bool stays = action.kind != ReclaimAction::Kind::kDelete;
+    table.row({std::string(action_name(action.kind)), "segment " + std::to_string(action.segment),
+               human_bytes(action.bytes_before),
+               stays ? "to " + human_bytes(action.bytes_after) : ""});
+  }
+  if (command.dry_run) {
+    context.say("{} to do now\n", count_of(report.actions.size(), "action", "actions"));
+    return kExitOk;
+  }
+  context.say("freed {}, followed {}{}\n", human_bytes(report.bytes_freed),
+              count_of(report.nodes_released, "dead node", "dead nodes"),
+              report.idle ? "; nothing is left to do" : "");
+  if (report.drops_waiting != 0) {
+    context.say("{} can still be taken back ('ramet undelete --list')\n",
+                count_of(report.drops_waiting, "dropped thing", "dropped things"));
+  }
+  if (report.paused) {
+    context.say("nothing is given back in the background ('ramet config reclaim=on')\n");
+  }
+  return kExitOk;
+}
+
 }  // namespace
 
 void add_store_commands(CommandLine& line) {
+  const std::string allowed(find_setting(kCompressionSetting)->allowed);
   auto init = std::make_shared<InitOptions>();
   Command(line, line.app, "init", "Make a new store", "[DIR]",
           {"ramet init /srv/store",
+           "ramet init --compression zstd:9  # an option of 'ramet config'",
            "ramet init                       # in --store, $RAMET_STORE or the current directory"})
       .argument("dir", init->directory, "An empty or missing directory", false)
+      .option("--compression", init->compression, "X", "How content is compressed: " + allowed)
       .run(init, run_init);
   auto info = std::make_shared<InfoOptions>();
   Command(line, line.app, "info", "Show what a store holds and takes", "",
           {"ramet info", "ramet info --json | jq .segment_bytes"})
       .run(info, Access::kRead, run_info);
+  auto reclaim = std::make_shared<ReclaimCommand>();
+  Command(line, line.app, "reclaim", "Give space back that nothing needs any more", "",
+          {"ramet reclaim --until-idle", "ramet reclaim --dry-run"})
+      .flag("--dry-run", reclaim->dry_run, "Only say what would be done now")
+      .flag("--now", reclaim->now, "Also of what could still be taken back ('ramet undelete')")
+      .option("--rate", reclaim->rate, "SIZE", "Bytes a second to copy at most (default: any)")
+      .flag("--until-idle", reclaim->until_idle, "Go on until nothing is left (default: one step)")
+      .run(reclaim, Access::kWrite, run_reclaim);
 }
 
 }  // namespace ramet::tools

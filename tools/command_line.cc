@@ -6,6 +6,7 @@
 #include <exception>
 #include <iostream>
 
+#include <CLI/CLI.hpp>
 #include <fmt/format.h>
 
 #include "tools/commands.h"
@@ -99,8 +100,9 @@ Exit codes:
   1  differences, or some names were   6  corruption: bytes are not what was written
      reported and the rest was done    7  out of space
   2  usage                             8  input/output error, or permission denied
-  3  not found                         130  interrupted, nothing was changed
-  4  exists already, or the state does not allow it
+  3  not found                         9  over the container's quota, nothing was changed
+  4  exists already, or the state      130  interrupted, nothing was changed
+     does not allow it
 
 Examples:
   ramet init /srv/store
@@ -149,12 +151,22 @@ std::string help_command(const CLI::App& app) {
   return path + " --help";
 }
 
+// Its exit codes are those of fsck(8).
+constexpr int kFsckUsage = 16;
+bool is_fsck(const CLI::App& app) {
+  const auto parsed = app.get_subcommands();
+  if (parsed.empty()) return false;
+  const std::string& name = parsed.front()->get_name();
+  return name == "fsck" || name == "scrub" || name == "scavenge";
+}
+
 int report_usage(CommandLine& line, const CLI::ParseError& error) {
   line.context.hint = "see '" + help_command(line.app) + "'";
   std::string message = error.what();
   std::erase(message, kMark);
-  report_error(line.context, {ErrorCode::kInvalidArgument, std::move(message)}, kExitUsage);
-  return kExitUsage;
+  const int exit_code = is_fsck(line.app) ? kFsckUsage : kExitUsage;
+  report_error(line.context, {ErrorCode::kInvalidArgument, std::move(message)}, exit_code);
+  return exit_code;
 }
 
 // `ramet help clone` is `ramet clone --help`.
@@ -217,6 +229,7 @@ ExitCode exit_code_of(ErrorCode code) {
     case ErrorCode::kPermissionDenied:
     case ErrorCode::kIoError: return kExitIo;
     case ErrorCode::kCancelled: return kExitInterrupted;
+    case ErrorCode::kQuotaExceeded: return kExitQuota;
   }
   return kExitIo;
 }
@@ -232,6 +245,10 @@ void report_problem(const Context& context, std::string_view path, std::string_v
   to_stderr(compact_json({{"problem", problem}}));
 }
 
+void report_stats(const Context& context, const std::string& line, const Json& stats) {
+  to_stderr(context.json ? compact_json({{"stats", stats}}) : line);
+}
+
 void report_error(const Context& context, const Error& error, int exit_code) {
   if (!context.json) {
     const std::string hint = context.hint.empty() ? "" : " (" + context.hint + ")";
@@ -245,9 +262,13 @@ void report_error(const Context& context, const Error& error, int exit_code) {
   to_stderr(compact_json({{"error", json}}));
 }
 
+CommandLine::~CommandLine() = default;
+
 CommandLine::CommandLine(int stdout_fd)
     : context(stdout_fd),
-      app("Ramet: an object store in which cloning is the primitive operation.", "ramet") {
+      tree(std::make_unique<CLI::App>(
+          "Ramet: an object store in which cloning is the primitive operation.", "ramet")),
+      app(*tree) {
   app.formatter(std::make_shared<HelpFormatter>("[OPTIONS] COMMAND ..."));
   app.set_version_flag("--version", "ramet " RAMET_VERSION, "Print the version and end");
   app.set_help_flag("-h,--help", "Print this help and end");
@@ -355,11 +376,24 @@ CLI::App& add_group(CommandLine& line, const std::string& name, const std::strin
   return *app;
 }
 
+CLI::App& find_group(CommandLine& line, const std::string& name) {
+  return *line.app.get_subcommand(name);
+}
+
+void Command::act(Action action) {
+  app_->callback([line = &line_, action = std::move(action)] { line->action = action; });
+}
+
 void add_all_commands(CommandLine& line) {
   add_store_commands(line);
+  add_check_commands(line);
+  add_repair_commands(line);
+  add_inspect_commands(line);
+  add_config_commands(line);
   add_container_commands(line);
   add_clone_commands(line);
   add_snapshot_commands(line);
+  add_keep_commands(line);
   add_copy_commands(line);
   add_content_commands(line);
   add_list_commands(line);

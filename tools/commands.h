@@ -10,10 +10,13 @@
 #include <string_view>
 #include <vector>
 
-#include <CLI/CLI.hpp>
-
 #include "format/result.h"
 #include "tools/output.h"
+
+// Not its header: every file that has it compiles all of CLI11's virtual functions.
+namespace CLI {
+class App;
+}
 
 namespace ramet::tools {
 
@@ -28,6 +31,7 @@ enum ExitCode : int {
   kExitCorruption = 6,
   kExitOutOfSpace = 7,
   kExitIo = 8,            // input/output errors and missing permissions
+  kExitQuota = 9,
   kExitInterrupted = 130,
   kExitReaderGone = 141,
 };
@@ -44,6 +48,7 @@ struct Context {
   bool json = false;
   bool quiet = false;
   bool no_progress = false;
+  bool verify_hits = false;  // of commands that store content
   std::string hint;       // what to try next, printed with the error that follows
 
   // An error with a hint.
@@ -62,6 +67,9 @@ struct Context {
 void report_problem(const Context& context, std::string_view path, std::string_view reason);
 void report_error(const Context& context, const Error& error, int exit_code);
 
+// Figures of what a command did, on stderr: a line for people or, with --json, {"stats": ...}.
+void report_stats(const Context& context, const std::string& line, const Json& stats);
+
 class Session;  // tools/session.h
 enum class Access : uint8_t { kRead, kWrite };
 // Opens the store, runs the body, closes the store. What the body made from the store (views,
@@ -75,11 +83,13 @@ using Action = std::function<Result<int>(Context&)>;
 // The tree of commands while it is built and parsed.
 struct CommandLine {
   explicit CommandLine(int stdout_fd);
+  ~CommandLine();
   CommandLine(const CommandLine&) = delete;
   CommandLine& operator=(const CommandLine&) = delete;
 
   Context context;
-  CLI::App app;
+  const std::unique_ptr<CLI::App> tree;
+  CLI::App& app;  // its root
   Action action;  // of the command that was parsed
 };
 
@@ -112,40 +122,41 @@ class Command {
   template <typename Options>
   void run(std::shared_ptr<Options> options,
            Result<int> (*function)(Context&, const Options&)) {
-    CommandLine* line = &line_;
-    app_->callback([line, options, function] {
-      line->action = [options, function](Context& context) {
-        return function(context, *options);
-      };
-    });
+    act([options, function](Context& context) { return function(context, *options); });
   }
 
   // The same for a command that works on an open store.
   template <typename Options>
   void run(std::shared_ptr<Options> options, Access access,
            Result<int> (*function)(Context&, Session&, const Options&)) {
-    CommandLine* line = &line_;
-    app_->callback([line, options, access, function] {
-      line->action = [options, access, function](Context& context) {
-        return with_session(context, access, [&](Session& session) {
-          return function(context, session, *options);
-        });
-      };
+    act([options, access, function](Context& context) {
+      return with_session(context, access, [&](Session& session) {
+        return function(context, session, *options);
+      });
     });
   }
 
  private:
+  void act(Action action);  // when the command was parsed
+
   CommandLine& line_;
   CLI::App* app_;
 };
 
 // A command that only holds others.
 CLI::App& add_group(CommandLine& line, const std::string& name, const std::string& description);
+// One that was added.
+CLI::App& find_group(CommandLine& line, const std::string& name);
 
-void add_store_commands(CommandLine& line);      // init, info
+void add_store_commands(CommandLine& line);      // init, info, reclaim
+void add_check_commands(CommandLine& line);      // fsck, scrub
+void add_repair_commands(CommandLine& line);     // scavenge
+void add_inspect_commands(CommandLine& line);    // inspect ...
+void add_config_commands(CommandLine& line);     // config
 void add_container_commands(CommandLine& line);  // container ...
 void add_snapshot_commands(CommandLine& line);   // snapshot ...
 void add_clone_commands(CommandLine& line);      // clone, diff
+void add_keep_commands(CommandLine& line);       // rollback, undelete, expire, snapshot prune
 void add_copy_commands(CommandLine& line);       // import, export
 void add_content_commands(CommandLine& line);    // put, get, cat
 void add_list_commands(CommandLine& line);       // ls, tree

@@ -4,6 +4,9 @@
 
 #include <algorithm>
 
+#include <CLI/CLI.hpp>
+
+#include "engine/settings.h"
 #include "tools/session.h"
 #include "tools/text.h"
 
@@ -50,7 +53,7 @@ Position locate(const CLI::App& root, const std::vector<std::string>& words) {
       at.only_arguments = true;
     } else if (!at.only_arguments && word.size() > 1 && word.front() == '-') {
       const CLI::Option* option = find_option(*at.app, word);
-      if (option != nullptr && option->get_type_size() != 0) at.option = option;
+      if (option != nullptr && option->get_items_expected_min() > 0) at.option = option;
       if (word.starts_with("--store=")) at.store = word.substr(8);
     } else {
       const CLI::App* next = find_command(*at.app, word);
@@ -93,9 +96,17 @@ class Completer {
   void option_value() {
     if (at_.option->check_name("--existing")) {
       for (const char* word : {"fail", "skip", "replace"}) offer(word);
+    } else if (at_.option->check_name("--compression")) {
+      for (const char* word : {"none", "zstd"}) offer(word);
+    } else if (at_.option->check_name("--unset")) {
+      settings();
     } else {
       found_.files = at_.option->check_name("--store");
     }
+  }
+
+  void settings() {
+    for (const SettingSpec& spec : known_settings()) offer(std::string(spec.name));
   }
 
   void options() {
@@ -121,6 +132,21 @@ class Completer {
       for (const char* shell : {"bash", "zsh", "fish"}) offer(shell);
       return;
     }
+    if (command == "config") {
+      if (at_.arguments < 2) settings();
+      if (at_.arguments == 0) from_store(true, false);
+      return;
+    }
+    if (command == "undelete") {
+      if (at_.arguments == 0) dropped();
+      return;
+    }
+    if (group == "inspect") {
+      if (at_.arguments > 0) return;
+      if (command == "container") from_store(true, typed_.find('@') != typed_.npos);
+      if (command == "object") from_store(false, false);
+      return;
+    }
     const bool first = at_.arguments == 0;
     const bool files_first = command == "init" || command == "import" || command == "put";
     const bool files_later = command == "get" || command == "export" || command == "put";
@@ -131,6 +157,20 @@ class Completer {
     // A word that looks like a path of the file system asks no store.
     if (found_.files && (typed_.starts_with("/") || typed_.starts_with("."))) return;
     from_store(group == "container", group == "snapshot");
+  }
+
+  void dropped() {
+    if (!at_.store.empty()) line_.context.store = at_.store;
+    line_.context.no_progress = true;
+    const Status asked = [&]() -> Status {
+      auto opened = Session::open(line_.context, Access::kRead);
+      RAMET_TRY(opened);
+      return (*opened)->store().dropped([&](const DroppedInfo& info) {
+        offer(info.snapshot.empty() ? info.name : info.name + "@" + info.snapshot);
+        return found_.words.size() < kWordsMax;
+      });
+    }();
+    ignore_error(asked, "completion shows what it can, and never fails");
   }
 
   void from_store(bool containers_only, bool snapshots_only) {

@@ -105,18 +105,10 @@ void set_name(Json& json, const std::string& key, std::string_view raw) {
   if (!is_utf8(raw)) json[key + "_bytes"] = base64(raw);
 }
 
-std::string_view class_name(EntryClass entry_class) {
-  switch (entry_class) {
-    case EntryClass::kFile: return "file";
-    case EntryClass::kFolder: return "folder";
-    case EntryClass::kSymlink: return "symlink";
-    case EntryClass::kFifo: return "fifo";
-    case EntryClass::kSocket: return "socket";
-    case EntryClass::kCharacterDevice: return "character device";
-    case EntryClass::kBlockDevice: return "block device";
-    case EntryClass::kRecord: return "record";
-  }
-  return "unknown";
+std::string stored_text(const IngestStats& stats) {
+  const std::string raw = human_bytes(stats.new_block_bytes);
+  if (stats.new_stored_bytes >= stats.new_block_bytes) return raw;
+  return raw + " stored as " + human_bytes(stats.new_stored_bytes);
 }
 
 }  // namespace ramet::tools

@@ -9,7 +9,7 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
-#include "engine/object.h"
+#include "engine/transaction.h"
 #include "format/result.h"
 
 namespace ramet::tools {
@@ -102,7 +102,7 @@ class JsonArray {
 // json[key + "_bytes"] has the exact bytes in base64.
 void set_name(Json& json, const std::string& key, std::string_view raw);
 
-// "file", "folder", "symlink", "fifo", "socket", "character device", "block device", "record".
-std::string_view class_name(EntryClass entry_class);
+// What new content takes: "12 MiB", or "12 MiB stored as 5 MiB" if it was compressed.
+std::string stored_text(const IngestStats& stats);
 
 }  // namespace ramet::tools

@@ -138,6 +138,7 @@ ProgressLine::ProgressLine(std::string label, CopyProgress& progress, bool visib
     : label_(std::move(label)),
       progress_(progress),
       visible_(visible && ::isatty(STDERR_FILENO) != 0) {
+  progress_.wants_totals = visible_;
   thread_ = std::thread([this] { watch(); });
 }
 

@@ -57,6 +57,7 @@ Result<std::unique_ptr<Session>> Session::open(Context& context, Access access) 
   RAMET_ASSIGN(const std::string path, find_store(context));
   StoreOptions options;
   options.read_only = access == Access::kRead;
+  options.verify_hits = context.verify_hits;
   CopyProgress progress;
   const ProgressLine line("opening the store", progress, !context.no_progress);
   auto store = Store::open(path, options);

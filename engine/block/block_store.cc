@@ -10,10 +10,12 @@ namespace ramet::engine {
 namespace {
 
 // Slot tables of closed segments kept in memory; a table takes 40 bytes a slot.
-constexpr uint64_t kSlotTableBytesMax = 32u << 20;
+constexpr uint64_t kSlotTableBytesMax = 96u << 20;
 
 // Lives that are tried for a segment whose header is damaged; the number may be damaged too.
 constexpr Epoch kEpochsTried = 1u << 20;
+// Buffer of write_again().
+constexpr uint64_t kWriteAgainBytes = 1u << 20;
 // Damaged slots that are remembered.
 constexpr size_t kDamagedMax = 1u << 16;
 
@@ -43,6 +45,8 @@ void BlockStore::begin_epoch(Epoch epoch, SegmentNo next_segment) {
 }
 
 std::string BlockStore::path_of(SegmentNo number, uint32_t generation) const {
+  const auto other = paths_.find({number, generation});
+  if (other != paths_.end()) return other->second;
   return segment_path(config_.directory, number, generation);
 }
 
@@ -134,8 +138,20 @@ Status BlockStore::ensure_open(Stream stream) {
 }
 
 Status BlockStore::noted(const Segment& segment, Status status) {
-  if (!status.ok() && segment.sync_failed()) sync_failed_.store(true);
+  if (!status.ok() && segment.sync_failed()) note_sync_failure(status.error());
   return status;
+}
+
+void BlockStore::note_sync_failure(const Error& error) {
+  std::lock_guard lock(failure_mu_);
+  if (!sync_failure_) sync_failure_ = error;
+  sync_failed_.store(true);
+}
+
+std::optional<Error> BlockStore::sync_failure() const {
+  if (!sync_failed()) return std::nullopt;
+  std::lock_guard lock(failure_mu_);
+  return sync_failure_;
 }
 
 Status BlockStore::sync_directory() {
@@ -145,25 +161,26 @@ Status BlockStore::sync_directory() {
   const Status status = config_.env->sync_directory(config_.directory);
   if (status.ok()) return ok();
   directory_dirty_.store(true);
-  sync_failed_.store(true);
-  return Error(ErrorCode::kIoError, status.error().message());
+  const Error error(ErrorCode::kIoError, status.error().message());
+  note_sync_failure(error);
+  return error;
 }
 
 Status BlockStore::sync(Stream stream) {
   StreamState& state = streams_[index_of(stream)];
-  std::vector<std::shared_ptr<Segment>> todo;
+  std::vector<std::shared_ptr<Segment>> unsynced;
   {
     std::lock_guard lock(state.mu);
-    todo = state.unsynced;
-    if (state.open) todo.push_back(state.open);
+    unsynced = state.unsynced;
+    if (state.open) unsynced.push_back(state.open);
   }
-  for (const auto& segment : todo) {
+  for (const auto& segment : unsynced) {
     if (!segment->sealed()) RAMET_TRY(noted(*segment, segment->sync()));
   }
   {
     std::lock_guard lock(state.mu);
     std::erase_if(state.unsynced, [&](const auto& segment) {
-      return std::find(todo.begin(), todo.end(), segment) != todo.end();
+      return std::find(unsynced.begin(), unsynced.end(), segment) != unsynced.end();
     });
   }
   return sync_directory();
@@ -191,12 +208,7 @@ bool BlockStore::is_volatile(const BlockRef& ref) {
 
 void BlockStore::register_segment(std::shared_ptr<Segment> segment) {
   std::lock_guard lock(mu_);
-  const auto cached = cache_.find(segment->number());
-  if (cached != cache_.end()) {
-    cache_bytes_ -= cached->second.bytes;
-    recent_.erase(cached->second.position);
-    cache_.erase(cached);
-  }
+  drop_cached(segment->number());
   own_[segment->number()] = std::move(segment);
 }
 
@@ -217,14 +229,111 @@ Status BlockStore::remove(SegmentNo number, uint32_t generation) {
   {
     std::lock_guard lock(mu_);
     own_.erase(number);
-    const auto it = cache_.find(number);
-    if (it != cache_.end()) {
-      cache_bytes_ -= it->second.bytes;
-      recent_.erase(it->second.position);
-      cache_.erase(it);
-    }
+    drop_cached(number);
   }
+  if (keep_files_) return ok();
   return config_.env->remove(path_of(number, generation));
+}
+
+Result<std::shared_ptr<Segment>> BlockStore::create_generation(const Segment& source,
+                                                               uint32_t generation) {
+  const SegmentIdentity& who = source.identity();
+  SegmentHeader header;
+  header.store_id = config_.store_id;
+  header.secret = config_.secret;
+  header.epoch = who.epoch;
+  header.segment = who.number;
+  header.generation = generation;
+  header.stream = who.stream;
+  header.created_at = config_.env->now();
+  return Segment::create(*config_.env, path_of(who.number, generation),
+                         identity(who.number, generation, who.stream, who.epoch), header);
+}
+
+Result<std::shared_ptr<Segment>> BlockStore::with_holes(const Segment& source,
+                                                        std::vector<Hole> holes) {
+  const SegmentIdentity& who = source.identity();
+  RAMET_ASSIGN(auto file,
+               config_.env->open(path_of(who.number, who.generation), io::OpenMode::kRead));
+  auto same = Segment::attach(std::move(file), who, source.slots(0, source.slot_count()),
+                              source.end(), source.footer_offset());
+  same->set_holes(std::move(holes));
+  return same;
+}
+
+Result<bool> BlockStore::can_punch(const Segment& segment) {
+  const SegmentIdentity& who = segment.identity();
+  RAMET_ASSIGN(auto file,
+               config_.env->open(path_of(who.number, who.generation), io::OpenMode::kReadWrite));
+  RAMET_ASSIGN(const uint64_t size, file->size());
+  const Status tried = file->punch_hole(align_up(size, 4096) + 4096, 4096);
+  if (tried.ok()) return true;
+  if (tried.error().code() == ErrorCode::kUnsupported) return false;
+  return tried.error();
+}
+
+// The skip frame first: whoever reads the frames one after the other finds the next one by it.
+// Until it is there the dead frames do as well, and behind half of a hole a scan finds its way.
+Status BlockStore::punch_holes(const Segment& segment) {
+  const SegmentIdentity& who = segment.identity();
+  RAMET_ASSIGN(auto file,
+               config_.env->open(path_of(who.number, who.generation), io::OpenMode::kReadWrite));
+  for (const Hole& hole : segment.holes()) {
+    RAMET_TRY(file->write(hole.offset, skip_header(who.seed, hole.length)));
+  }
+  RAMET_TRY(file->sync_data());
+  for (const Hole& hole : segment.holes()) {
+    const PunchRange range = punch_range(hole);
+    if (range.length > 0) RAMET_TRY(file->punch_hole(range.offset, range.length));
+  }
+  return file->sync_data();
+}
+
+Status BlockStore::write_again(const Segment& segment, uint64_t from) {
+  const SegmentIdentity& who = segment.identity();
+  RAMET_ASSIGN(auto file,
+               config_.env->open(path_of(who.number, who.generation), io::OpenMode::kReadWrite));
+  RAMET_ASSIGN(const uint64_t size, file->size());
+  const uint64_t end = segment.sealed() ? size : std::min(size, segment.end());
+  FileWindow window(*file, end, kWriteAgainBytes);
+  for (uint64_t at = from; at < end;) {
+    RAMET_ASSIGN(const ByteView bytes, window.at(at, kWriteAgainBytes));
+    RAMET_TRY(file->write(at, bytes));
+    at += bytes.size();
+  }
+  return file->sync_data();
+}
+
+void BlockStore::replace(std::shared_ptr<Segment> segment) {
+  std::lock_guard lock(mu_);
+  ++replacements_;
+  const SegmentNo number = segment->number();
+  own_.erase(number);
+  drop_cached(number);
+  recent_.push_front(number);
+  const uint64_t bytes = segment->memory_bytes();
+  cache_.emplace(number, Cached{std::move(segment), recent_.begin(), bytes});
+  cache_bytes_ += bytes;
+  trim_cache();
+}
+
+std::pair<SegmentNo, Slot> BlockStore::stream_end(Stream stream) {
+  StreamState& state = streams_[index_of(stream)];
+  std::lock_guard lock(state.mu);
+  if (state.open) return {state.open->number(), state.open->slot_count()};
+  return {next_segment(), 0};
+}
+
+Status BlockStore::roll(Stream stream, Sequence last_sequence) {
+  StreamState& state = streams_[index_of(stream)];
+  std::lock_guard lock(state.mu);
+  if (!state.open) return ok();
+  if (!state.open->closed()) {
+    RAMET_TRY(noted(*state.open, state.open->seal(0, BlockRef{}, last_sequence)));
+  }
+  state.unsynced.push_back(std::move(state.open));
+  state.open = nullptr;
+  return ok();
 }
 
 void BlockStore::discard(const std::shared_ptr<Segment>& segment) {
@@ -254,24 +363,41 @@ Result<std::shared_ptr<Segment>> BlockStore::segment(SegmentNo number) {
 }
 
 Result<std::shared_ptr<Segment>> BlockStore::find_or_load(SegmentNo number, bool of_map) {
+  std::shared_ptr<Segment> rebuilt;
+  uint64_t replacements = 0;
   {
     std::lock_guard lock(mu_);
+    replacements = replacements_;
     const auto own = own_.find(number);
     if (own != own_.end()) return own->second;
     const auto cached = cache_.find(number);
-    if (cached != cache_.end()) {
+    if (cached != cache_.end() && cached->second.segment->table_rebuilt()) {
+      // What kept its table from being read may have been a fault that is over.
+      rebuilt = cached->second.segment;
+    } else if (cached != cache_.end()) {
       recent_.splice(recent_.begin(), recent_, cached->second.position);
       return cached->second.segment;
     }
   }
   // The map is read to find other segments; its own are found by their files.
-  auto loaded = of_map ? attach_probed(number) : load_segment(number);
+  auto loaded = rebuilt ? load_table_again(rebuilt)
+                : of_map ? attach_probed(number)
+                         : load_segment(number);
   if (!loaded.ok()) return loaded;
   std::shared_ptr<Segment> segment = std::move(loaded).value();
   std::lock_guard lock(mu_);
   // Made known meanwhile: what was loaded may be older than what it is.
   const auto own = own_.find(number);
   if (own != own_.end()) return own->second;
+  if (replacements != replacements_) {
+    const auto now = cache_.find(number);
+    if (now != cache_.end()) return now->second.segment;
+    return segment;  // perhaps it was replaced: the next one to ask looks it up anew
+  }
+  if (rebuilt && rebuilt != segment) {
+    const auto old = cache_.find(number);
+    if (old != cache_.end() && old->second.segment == rebuilt) drop_cached(number);
+  }
   const auto [it, added] = cache_.try_emplace(number);
   if (added) {
     recent_.push_front(number);
@@ -280,6 +406,14 @@ Result<std::shared_ptr<Segment>> BlockStore::find_or_load(SegmentNo number, bool
     trim_cache();
   }
   return segment;
+}
+
+void BlockStore::drop_cached(SegmentNo number) {
+  const auto it = cache_.find(number);
+  if (it == cache_.end()) return;
+  cache_bytes_ -= it->second.bytes;
+  recent_.erase(it->second.position);
+  cache_.erase(it);
 }
 
 void BlockStore::trim_cache() {
@@ -298,17 +432,52 @@ Result<std::shared_ptr<Segment>> BlockStore::load_segment(SegmentNo number) {
     std::lock_guard lock(mu_);
     directory = directory_;
   }
-  if (directory != nullptr) {
-    auto found = directory->find(number);
-    if (found.ok() && found->has_value()) return attach_known(number, **found);
-    // Damage in the map must not cost what it describes: the file itself tells [INV-2].
-  }
-  return attach_probed(number);
+  if (directory == nullptr) return attach_probed(number);
+  auto found = directory->find(number);
+  if (found.ok() && found->has_value()) return attach_known(number, **found);
+  // Damage in the map must not cost what it describes: the file itself tells [INV-2]. (Unless it
+  // is of a later generation, whose name only the map knows: then the map's error counts.) What
+  // lies in holes stands in its table, too: that is for reading what a reference leads to only.
+  auto probed = attach_probed(number);
+  if (!probed.ok() && !found.ok()) return std::move(found).error();
+  if (probed.ok() && !found.ok()) (*probed)->set_table_rebuilt();
+  return probed;
 }
 
-Result<std::shared_ptr<Segment>> BlockStore::attach_known(SegmentNo number,
+// The segment with its true table, if that can be read now; else as it is.
+Result<std::shared_ptr<Segment>> BlockStore::load_table_again(
+    const std::shared_ptr<Segment>& rebuilt) {
+  SegmentDirectory* directory = nullptr;
+  {
+    std::lock_guard lock(mu_);
+    directory = directory_;
+  }
+  if (directory == nullptr) return rebuilt;
+  const auto value = directory->find(rebuilt->number());
+  if (!value.ok() || !value->has_value()) return rebuilt;
+  auto whole = attach_whole(rebuilt->number(), **value);
+  if (!whole.ok() && whole.error().code() == ErrorCode::kNotFound) return whole;
+  return whole.ok() && *whole != nullptr ? *whole : rebuilt;
+}
+
+// By its footer, or by what the map has of it; null if neither can be read.
+Result<std::shared_ptr<Segment>> BlockStore::attach_whole(SegmentNo number,
+                                                          const SegmentValue& value) {
+  RAMET_ASSIGN(auto segment, attach_table(number, value));
+  if (segment == nullptr || (value.flags & kSegmentHasHoles) == 0) return segment;
+  auto holes = directory_->holes_of(number);
+  if (!holes.ok()) return std::shared_ptr<Segment>();
+  segment->set_holes(std::move(holes).value());
+  return segment;
+}
+
+// Without its holes.
+Result<std::shared_ptr<Segment>> BlockStore::attach_table(SegmentNo number,
                                                           const SegmentValue& value) {
   const auto stream = static_cast<Stream>(value.stream);
+  if (value.state == SegmentState::kCondemned || value.state == SegmentState::kDeleted) {
+    return Error(ErrorCode::kNotFound, fmt::format("segment {} was given up", number));
+  }
   const SegmentIdentity who = identity(number, value.generation, stream, value.epoch);
   RAMET_ASSIGN(auto file,
                config_.env->open(path_of(number, value.generation), io::OpenMode::kRead));
@@ -321,14 +490,32 @@ Result<std::shared_ptr<Segment>> BlockStore::attach_known(SegmentNo number,
     const uint64_t end = (*footer)->end_offset;
     return Segment::attach(std::move(file), who, std::move((*footer)->slots), end, end);
   }
-  if (value.slot_count > 0 && directory_ != nullptr) {
+  const bool known = value.state != SegmentState::kOpen;  // else it was probed
+  if (known && directory_ != nullptr) {
     auto slots = directory_->slots_of(number, value.slot_count);
     if (slots.ok() && slots->size() == value.slot_count) {
       return Segment::attach(std::move(file), who, std::move(*slots), value.length, 0);
     }
   }
+  return std::shared_ptr<Segment>();
+}
+
+Result<std::shared_ptr<Segment>> BlockStore::attach_known(SegmentNo number,
+                                                          const SegmentValue& value) {
+  RAMET_ASSIGN(auto whole, attach_whole(number, value));
+  if (whole != nullptr) return whole;
+  const SegmentIdentity who = identity(number, value.generation,
+                                       static_cast<Stream>(value.stream), value.epoch);
+  RAMET_ASSIGN(auto file,
+               config_.env->open(path_of(number, value.generation), io::OpenMode::kRead));
   RAMET_ASSIGN(ScanResult scan, scan_frames(*file, who, {}, kSegmentHeaderBytes, true));
-  return Segment::attach(std::move(file), who, std::move(scan.slots), scan.end, 0);
+  // What recovery did not accept does not exist, even if it can be read.
+  if (value.state != SegmentState::kOpen && scan.slots.size() > value.slot_count) {
+    scan.slots.resize(value.slot_count);
+  }
+  auto segment = Segment::attach(std::move(file), who, std::move(scan.slots), scan.end, 0);
+  segment->set_table_rebuilt();
+  return segment;
 }
 
 Result<SegmentHeader> BlockStore::header_from_frames(io::File& file, SegmentNo number) {
@@ -352,26 +539,38 @@ Result<SegmentHeader> BlockStore::header_from_frames(io::File& file, SegmentNo n
   return Error(ErrorCode::kCorruption, file.path() + ": no frame tells which life it is of");
 }
 
+Result<SegmentHeader> BlockStore::header_of(io::File& file, SegmentNo number) {
+  auto header = read_segment_header(file, secret(), number);
+  if (header.ok() || header.error().code() != ErrorCode::kCorruption) return header;
+  // A damaged header costs nothing: the frames tell which life they are of.
+  auto guessed = header_from_frames(file, number);
+  return guessed.ok() ? std::move(guessed) : std::move(header);
+}
+
 Result<std::shared_ptr<Segment>> BlockStore::attach_probed(SegmentNo number) {
   RAMET_ASSIGN(auto file, config_.env->open(path_of(number, 0), io::OpenMode::kRead));
-  auto header = read_segment_header(*file, secret(), number);
-  if (!header.ok()) {
-    if (header.error().code() != ErrorCode::kCorruption) return std::move(header).error();
-    // A damaged header costs nothing: the frames tell which life they are of.
-    auto guessed = header_from_frames(*file, number);
-    if (!guessed.ok()) return std::move(header).error();
-    header = std::move(guessed);
-  }
+  RAMET_ASSIGN(const SegmentHeader header, header_of(*file, number));
   SegmentValue value{};
-  value.generation = header->generation;
-  value.stream = static_cast<uint8_t>(header->stream);
-  value.epoch = header->epoch;
+  value.generation = header.generation;
+  value.stream = static_cast<uint8_t>(header.stream);
+  value.epoch = header.epoch;
   return attach_known(number, value);
 }
 
 void BlockStore::release(SegmentNo number) {
-  std::lock_guard lock(mu_);
-  own_.erase(number);
+  {
+    std::lock_guard lock(mu_);
+    own_.erase(number);
+  }
+  // Its commit may have synced it by its bound: then nobody calls sync() for its stream, and the
+  // open file would keep its space when the segment is removed.
+  for (StreamState& state : streams_) {
+    std::lock_guard lock(state.mu);
+    std::erase_if(state.unsynced, [&](const auto& segment) {
+      return segment->number() == number &&
+             (segment->sealed() || segment->synced_slots() >= segment->slot_count());
+    });
+  }
 }
 
 Result<uint64_t> BlockStore::stored_checksum(SegmentNo number, Slot slot) {
@@ -388,6 +587,21 @@ Result<SlotEntry> BlockStore::slot(SegmentNo number, Slot slot) {
 void BlockStore::note_damage(const BlockRef& ref) {
   std::lock_guard lock(mu_);
   if (damaged_.size() < kDamagedMax) damaged_.emplace(ref.segment, ref.slot);
+}
+
+bool BlockStore::is_known(SegmentNo number) {
+  SegmentDirectory* directory = nullptr;
+  {
+    std::lock_guard lock(mu_);
+    if (own_.contains(number)) return true;
+    directory = directory_;
+  }
+  if (directory == nullptr) return false;
+  // Open, and not of this life: nothing in it was ever made durable.
+  const auto found = directory->find(number);
+  return found.ok() && found->has_value() &&
+         ((*found)->state == SegmentState::kSealed ||
+          (*found)->state == SegmentState::kCrashClosed);
 }
 
 bool BlockStore::is_damaged(SegmentNo number, Slot slot) {
@@ -410,6 +624,37 @@ Result<Bytes> BlockStore::read(const BlockRef& ref) {
   if (stored->header.codec == Codec::kNone) return std::move(stored->payload);
   auto raw = decode_payload(stored->header.codec, stored->payload, stored->header.raw_len);
   return with_context(std::move(raw), fmt::format("segment {} slot {}", ref.segment, ref.slot));
+}
+
+Status BlockStore::read_many(std::span<const BlockRef> refs, BlockMemory& memory) {
+  memory.blocks_.clear();
+  memory.decoded_.clear();
+  memory.runs_used_ = 0;
+  while (memory.blocks_.size() < refs.size()) {
+    const auto rest = refs.subspan(memory.blocks_.size());
+    const auto holder = segment(rest.front().segment);
+    const size_t count = holder.ok() ? (*holder)->run_length(rest) : 0;
+    if (count > 0) {
+      if (memory.runs_used_ == memory.runs_.size()) memory.runs_.emplace_back();
+      Bytes& run = memory.runs_[memory.runs_used_++];
+      const size_t before = memory.blocks_.size();
+      const Status read = (*holder)->read_run(
+          rest.first(count), run, [&](const FrameHeader& header, ByteView stored) -> Status {
+            if (header.codec == Codec::kNone) {
+              memory.blocks_.push_back(stored);
+              return ok();
+            }
+            RAMET_ASSIGN(auto raw, decode_payload(header.codec, stored, header.raw_len));
+            memory.blocks_.push_back(memory.decoded_.emplace_back(std::move(raw)));
+            return ok();
+          });
+      ignore_error(read, "the one that failed is read by itself, which says what is wrong");
+      if (memory.blocks_.size() > before) continue;
+    }
+    RAMET_ASSIGN(auto raw, this->read(rest.front()));
+    memory.blocks_.push_back(memory.decoded_.emplace_back(std::move(raw)));
+  }
+  return ok();
 }
 
 Result<Bytes> BlockStore::read_map(const BlockRef& ref) {

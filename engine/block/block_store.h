@@ -7,6 +7,7 @@
 
 #include <array>
 #include <atomic>
+#include <deque>
 #include <functional>
 #include <list>
 #include <map>
@@ -33,6 +34,8 @@ class SegmentDirectory {
   virtual Result<std::optional<SegmentValue>> find(SegmentNo number) = 0;
   // The slots of a segment that has no footer (closed by a crash).
   virtual Result<std::vector<SlotEntry>> slots_of(SegmentNo number, uint32_t count) = 0;
+  // Of a segment whose flags say that it has some.
+  virtual Result<std::vector<Hole>> holes_of(SegmentNo number) = 0;
 };
 
 struct BlockStoreConfig {
@@ -48,6 +51,19 @@ struct BlockStoreConfig {
 struct SlotBound {
   SegmentNo segment = 0;
   Slot slot = 0;
+};
+
+// Decoded payloads, and the memory that they lie in, to be used again and again. Not thread-safe.
+class BlockMemory {
+ public:
+  const std::vector<ByteView>& blocks() const { return blocks_; }
+
+ private:
+  friend class BlockStore;
+  std::vector<ByteView> blocks_;
+  std::deque<Bytes> runs_;  // as read
+  size_t runs_used_ = 0;
+  std::deque<Bytes> decoded_;  // (which stay where they are)
 };
 
 class BlockStore {
@@ -81,14 +97,23 @@ class BlockStore {
   Status sync(const std::vector<SlotBound>& bounds);
   // A sync failed once, here or in a roll-over: nothing more may be called durable.
   bool sync_failed() const { return sync_failed_.load(); }
+  // What the first one said.
+  std::optional<Error> sync_failure() const;
   // True when the slot may vanish with the power (a segment of this life, not yet synced).
   bool is_volatile(const BlockRef& ref);
 
   // The decoded payload, verified [INV-4]. Damage: kCorruption naming segment, slot and file.
   Result<Bytes> read(const BlockRef& ref);
+  // The same of several, in their order; what lies together in a segment is read at once. They stay
+  // valid in `memory` until its next use. Returns the first failure; those before it were read.
+  Status read_many(std::span<const BlockRef> refs, BlockMemory& memory);
   // The payload of a frame in the map stream.
   Result<Bytes> read_map(const BlockRef& ref);
   Result<SlotEntry> slot(SegmentNo segment, Slot slot);
+  // Whether the segment is of this life, or the directory has it and does not give it up.
+  bool is_known(SegmentNo segment);
+  // StoreOptions::verify_hits.
+  bool verifies_hits() const { return config_.options.verify_hits; }
   // Whether reading the slot failed a check since the store was opened.
   bool is_damaged(SegmentNo segment, Slot slot);
   // The checksum that a reference to the slot carries, from its frame header.
@@ -99,22 +124,62 @@ class BlockStore {
   Result<std::shared_ptr<Segment>> create_segment(Stream stream, SegmentNo previous);
   // Finds and opens a segment by number.
   Result<std::shared_ptr<Segment>> segment(SegmentNo number);
+  // What the header of a segment's file says, or, where that is damaged, what its frames tell: then
+  // the generation is not known and 0.
+  Result<SegmentHeader> header_of(io::File& file, SegmentNo number);
+  // While set, nothing is removed and no range given back: a repair can still be undone.
+  void keep_files(bool keep) { keep_files_.store(keep); }
+  bool keeps_files() const { return keep_files_.load(); }
   // Makes a segment known (recovery, commit log). Kept until close.
   void register_segment(std::shared_ptr<Segment> segment);
   // Segments of this life and those recovery registered, in number order.
   std::vector<std::shared_ptr<Segment>> own_segments();
   size_t own_count();
-  // Forgets a segment and removes its file. What refers to it must be gone.
+  // Forgets a segment and removes its file (unless files are kept). What refers to it must be
+  // gone.
   Status remove(SegmentNo number, uint32_t generation);
   // Lets go of a closed segment that the directory knows by now (bounds memory).
   void release(SegmentNo number);
   // Gives up a segment of this life that nothing was written to.
   void discard(const std::shared_ptr<Segment>& segment);
+  // Makes the file of another generation of a segment; lookups do not find it before replace().
+  Result<std::shared_ptr<Segment>> create_generation(const Segment& source, uint32_t generation);
+  // The same generation of a closed segment once more, with these holes; lookups do not find it
+  // before replace(). Changes nothing on disk.
+  Result<std::shared_ptr<Segment>> with_holes(const Segment& source, std::vector<Hole> holes);
+  // Whether the file system gives ranges of files back: tried on one of no bytes.
+  Result<bool> can_punch(const Segment& segment);
+  // Gives the bytes in its holes back. Nothing may lead there, from either superblock.
+  // After any error it may be tried again.
+  Status punch_holes(const Segment& segment);
+  // Makes what an earlier life wrote from `from` on durable, by writing it once more: when a sync
+  // has failed, the system may take pages for clean that it never wrote, and a sync alone then
+  // does nothing. The same bytes at the same place: a power cut in between takes nothing.
+  Status write_again(const Segment& segment, uint64_t from);
+  // The names of files made so far are durable.
+  Status sync_names() {
+    directory_dirty_.store(true);
+    return sync_directory();
+  }
+  // Puts another generation, or the same with other holes, in the place of a closed segment; who
+  // holds the old one keeps it.
+  void replace(std::shared_ptr<Segment> segment);
+  // Where the stream goes on: what is appended from now on stands there or behind.
+  std::pair<SegmentNo, Slot> stream_end(Stream stream);
+  // A stream's segment is rolled over at this size.
+  uint64_t segment_bytes_max(Stream stream) const;
+  // The stream's open segment takes no more, so that it can be compacted.
+  Status roll(Stream stream, Sequence last_sequence);
   // Writes footers to all open data and node segments (at a clean close).
   Status seal_open(const BlockRef& checkpoint, Sequence last_sequence);
   // The directory that holds the segment files is synced if a file was created since.
   Status sync_directory();
+  const std::string& directory() const { return config_.directory; }
   std::string path_of(SegmentNo number, uint32_t generation) const;
+  // The file of a segment stands under another name (two were swapped): for a repair. Before use.
+  void set_path(SegmentNo number, uint32_t generation, const std::string& path) {
+    paths_[{number, generation}] = path;
+  }
 
   SegmentIdentity identity(SegmentNo number, uint32_t generation, Stream stream,
                            Epoch epoch) const;
@@ -129,26 +194,34 @@ class BlockStore {
     std::shared_ptr<Segment> open;
     std::vector<std::shared_ptr<Segment>> unsynced;  // rolled over, not yet synced
   };
-  uint64_t segment_bytes_max(Stream stream) const;
   Result<std::shared_ptr<Segment>> find_or_load(SegmentNo number, bool of_map);
   Result<std::shared_ptr<Segment>> load_segment(SegmentNo number);
+  Result<std::shared_ptr<Segment>> load_table_again(const std::shared_ptr<Segment>& rebuilt);
+  Result<std::shared_ptr<Segment>> attach_whole(SegmentNo number, const SegmentValue& value);
+  Result<std::shared_ptr<Segment>> attach_table(SegmentNo number, const SegmentValue& value);
   Result<std::shared_ptr<Segment>> attach_known(SegmentNo number, const SegmentValue& value);
   Result<std::shared_ptr<Segment>> attach_probed(SegmentNo number);
   Result<SegmentHeader> header_from_frames(io::File& file, SegmentNo number);
-  void trim_cache();  // Requires: mu_
+  void drop_cached(SegmentNo number);  // Requires: mu_
+  void trim_cache();                   // Requires: mu_
   void note_damage(const BlockRef& ref);
   // Remembers a failed sync of the segment.
   Status noted(const Segment& segment, Status status);
+  void note_sync_failure(const Error& error);
 
   BlockStoreConfig config_;
   const Epoch newest_epoch_;
+  std::map<std::pair<SegmentNo, uint32_t>, std::string> paths_;
   Epoch epoch_ = 0;
   std::mutex create_mu_;         // taken before mu_
   SegmentNo next_segment_ = 1;   // guarded by create_mu_
   std::mutex directory_mu_;  // held while the directory is synced
   std::atomic<bool> directory_dirty_{false};
-  std::atomic<bool> sync_failed_{false};
+  std::atomic<bool> sync_failed_{false};  // sync_failure_ is set
+  mutable std::mutex failure_mu_;
+  std::optional<Error> sync_failure_;  // guarded by failure_mu_
   std::atomic<bool> refuse_data_{false};
+  std::atomic<bool> keep_files_{false};
   std::array<StreamState, 5> streams_;
 
   std::mutex mu_;
@@ -163,6 +236,7 @@ class BlockStore {
   std::unordered_map<SegmentNo, Cached> cache_;
   std::list<SegmentNo> recent_;  // front: used last
   uint64_t cache_bytes_ = 0;
+  uint64_t replacements_ = 0;  // what was looked up before one of them may be out of date
   std::set<std::pair<SegmentNo, Slot>> damaged_;
 };
 

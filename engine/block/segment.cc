@@ -8,6 +8,10 @@ namespace ramet::engine {
 namespace {
 
 constexpr size_t kFlushBytes = 1u << 20;
+// So much is read at once of what lies together.
+constexpr uint64_t kRunBytesMax = 2u << 20;
+// In which file systems give space back.
+constexpr uint64_t kFileBlockBytes = 4096;
 
 }  // namespace
 
@@ -33,11 +37,39 @@ std::shared_ptr<Segment> Segment::attach(std::unique_ptr<io::File> file,
                                          uint64_t footer_offset) {
   std::shared_ptr<Segment> segment(new Segment(identity, std::move(file)));
   segment->slots_ = std::move(slots);
-  segment->written_ = end;
+  // A file that was cut off anywhere: frames, and holes, are whole multiples.
+  segment->written_ = end / kFrameAlignment * kFrameAlignment;
   segment->synced_slots_ = static_cast<Slot>(segment->slots_.size());
   segment->footer_offset_ = footer_offset;
   segment->closed_ = true;
+  segment->settled_ = true;
   return segment;
+}
+
+PunchRange punch_range(const Hole& hole) {
+  const uint64_t from = align_up(hole.offset + kFrameHeaderBytes, kFileBlockBytes);
+  const uint64_t to = (hole.offset + hole.length) / kFileBlockBytes * kFileBlockBytes;
+  return to > from ? PunchRange{from, to - from} : PunchRange{};
+}
+
+uint64_t punched_bytes(std::span<const Hole> holes) {
+  uint64_t sum = 0;
+  for (const Hole& hole : holes) sum += punch_range(hole).length;
+  return sum;
+}
+
+void Segment::set_holes(std::vector<Hole> holes) {
+  holes_ = std::move(holes);
+  std::lock_guard lock(mu_);
+  for (SlotEntry& slot : slots_) {
+    if (slot.is_gone()) continue;
+    const auto after = std::upper_bound(
+        holes_.begin(), holes_.end(), slot.offset(),
+        [](uint64_t offset, const Hole& hole) { return offset < hole.offset; });
+    if (after == holes_.begin()) continue;
+    const Hole& hole = *std::prev(after);
+    if (slot.offset() < hole.offset + hole.length) slot = SlotEntry::gone();
+  }
 }
 
 uint64_t Segment::memory_bytes() const {
@@ -46,17 +78,17 @@ uint64_t Segment::memory_bytes() const {
 }
 
 Slot Segment::slot_count() const {
-  std::lock_guard lock(mu_);
+  const auto lock = lock_unless_settled();
   return static_cast<Slot>(slots_.size());
 }
 
 uint64_t Segment::end() const {
-  std::lock_guard lock(mu_);
+  const auto lock = lock_unless_settled();
   return written_ + buffer_.size();
 }
 
 Result<SlotEntry> Segment::slot(Slot slot) const {
-  std::lock_guard lock(mu_);
+  const auto lock = lock_unless_settled();
   if (slot >= slots_.size() || slots_[slot].is_gone()) {
     return Error(ErrorCode::kNotFound, fmt::format("segment {} has no slot {} (file {})",
                                                    number(), slot, file_->path()));
@@ -79,7 +111,7 @@ Error Segment::damaged(const BlockRef& ref, uint64_t offset, const Error& cause)
 
 Status Segment::read_bytes(uint64_t offset, std::span<char> into) const {
   {
-    std::lock_guard lock(mu_);
+    const auto lock = lock_unless_settled();
     if (offset >= written_) {
       const uint64_t at = offset - written_;
       if (at > buffer_.size() || into.size() > buffer_.size() - at) {
@@ -90,26 +122,73 @@ Status Segment::read_bytes(uint64_t offset, std::span<char> into) const {
     }
   }
   RAMET_ASSIGN(const size_t got, file_->read(offset, into));
-  if (got != into.size()) return Error(ErrorCode::kCorruption, "the file ends inside the frame");
-  return ok();
+  if (got == into.size()) return ok();
+  // Bytes that did not come although they are there say nothing of them [INV-7].
+  RAMET_ASSIGN(const uint64_t size, file_->size());
+  if (size >= offset + into.size()) {
+    return Error(ErrorCode::kIoError, file_->path() + ": fewer bytes came than were asked for");
+  }
+  return Error(ErrorCode::kCorruption, "the file ends inside the frame");
 }
 
 Result<Segment::Stored> Segment::read_frame(const BlockRef& ref, uint64_t offset,
                                             uint32_t stored_len) const {
   Bytes bytes(kFrameHeaderBytes + stored_len, '\0');
-  Status status = read_bytes(offset, bytes);
+  const Status status = read_bytes(offset, bytes);
   if (!status.ok()) return damaged(ref, offset, status.error());
-  auto header = decode_frame_header(bytes, identity_.seed);
+  RAMET_ASSIGN(const FrameHeader header, check_frame(ref, offset, bytes));
+  bytes.erase(0, kFrameHeaderBytes);
+  return Stored{header, std::move(bytes)};
+}
+
+Result<FrameHeader> Segment::check_frame(const BlockRef& ref, uint64_t offset,
+                                         ByteView frame) const {
+  auto header = decode_frame_header(frame, identity_.seed);
   if (!header.ok()) return damaged(ref, offset, header.error());
+  const ByteView payload = frame.substr(kFrameHeaderBytes);
   if (header->payload_checksum != ref.checksum || header->slot != ref.slot ||
-      header->stored_len != stored_len || header->header_len != kFrameHeaderBytes) {
+      header->stored_len != payload.size() || header->header_len != kFrameHeaderBytes) {
     return damaged(ref, offset,
                    Error(ErrorCode::kCorruption, "another frame than the reference names"));
   }
-  bytes.erase(0, kFrameHeaderBytes);
-  status = check_payload(*header, bytes);
+  const Status status = check_payload(*header, payload);
   if (!status.ok()) return damaged(ref, offset, status.error());
-  return Stored{*header, std::move(bytes)};
+  return header;
+}
+
+size_t Segment::run_length(std::span<const BlockRef> refs) const {
+  const auto lock = lock_unless_settled();
+  uint64_t begin = 0;
+  uint64_t end = 0;
+  size_t count = 0;
+  for (; count < refs.size(); ++count) {
+    const BlockRef& ref = refs[count];
+    if (ref.segment != number() || ref.slot >= slots_.size() || slots_[ref.slot].is_gone()) break;
+    const SlotEntry& entry = slots_[ref.slot];
+    if (count == 0) begin = end = entry.offset();
+    const uint64_t next = entry.offset() + frame_span(kFrameHeaderBytes, entry.stored_len());
+    if (entry.offset() != end || next > written_ || next - begin > kRunBytesMax) break;
+    end = next;
+  }
+  return count;
+}
+
+Status Segment::read_run(std::span<const BlockRef> refs, Bytes& memory,
+                         const std::function<Status(const FrameHeader&, ByteView)>& visit) const {
+  RAMET_ASSIGN(const SlotEntry first, slot(refs.front().slot));
+  RAMET_ASSIGN(const SlotEntry last, slot(refs.back().slot));
+  const uint64_t begin = first.offset();
+  const uint64_t length = last.offset() + kFrameHeaderBytes + last.stored_len() - begin;
+  if (memory.size() < length) memory.resize(length);
+  RAMET_TRY(read_bytes(begin, std::span<char>(memory).first(length)));
+  for (const BlockRef& ref : refs) {
+    RAMET_ASSIGN(const SlotEntry entry, slot(ref.slot));
+    const ByteView frame = ByteView(memory).substr(entry.offset() - begin,
+                                                   kFrameHeaderBytes + entry.stored_len());
+    RAMET_ASSIGN(const FrameHeader header, check_frame(ref, entry.offset(), frame));
+    RAMET_TRY(visit(header, frame.substr(kFrameHeaderBytes)));
+  }
+  return ok();
 }
 
 Result<Segment::Stored> Segment::read(const BlockRef& ref) const {
@@ -154,18 +233,21 @@ Result<BlockRef> Segment::append_frame(FrameKind kind, Codec codec, ByteView sto
   std::lock_guard lock(mu_);
   const uint64_t offset = written_ + buffer_.size();
   const Slot slot = offset_slots ? static_cast<Slot>(offset / 8) : static_cast<Slot>(slots_.size());
-  ramet::append_frame(buffer_, identity_.seed, kind, codec, 0, slot, sequence, stored, raw_len);
+  const uint64_t checksum = ramet::append_frame(buffer_, identity_.seed, kind, codec, 0, slot,
+                                                sequence, stored, raw_len);
   if (!offset_slots) {
     slots_.push_back(
         SlotEntry::make(offset, static_cast<uint32_t>(stored.size()), codec, kind, hash));
   }
-  return BlockRef{number(), slot, xxh3(stored)};
+  return BlockRef{number(), slot, checksum};
 }
 
 Status Segment::flush() {
   // Only the holder of append_mu_ changes buffer_, so it can be written without mu_.
   if (buffer_.empty()) return ok();
   RAMET_TRY(file_->write(written_, buffer_));
+  // A sync that comes later then waits for the last of many only.
+  if (buffer_.size() >= kFlushBytes) file_->begin_write_back(written_, buffer_.size());
   std::lock_guard lock(mu_);
   written_ += buffer_.size();
   buffer_.clear();
@@ -226,6 +308,7 @@ Status Segment::seal(SegmentNo next_segment, const BlockRef& checkpoint, Sequenc
   synced_slots_.store(slot_count(), std::memory_order_release);
   footer_offset_.store(footer.end_offset, std::memory_order_release);
   close();
+  settled_.store(true, std::memory_order_release);
   return ok();
 }
 

@@ -4,7 +4,8 @@
 // generation as one object, whatever replaces it later.
 //
 // Invariants:
-//   [SEG-1] a slot, once set, never changes its offset, length or hash in a generation.
+//   [SEG-1] a slot, once set, never changes its offset, length or hash in a generation. (It may go,
+//           when nothing leads to it any more: set_holes() of another object of the generation.)
 //           Guards: readers with torn tables. Held by: append(), set_slot(). Checked: CHECK there.
 //   [SEG-2] what lies behind synced_slots() may vanish with the power; a commit leans only on
 //           slots before it (INV-1). Held by: sync(). Checked: CommitQueue before each group.
@@ -13,8 +14,10 @@
 #pragma once
 
 #include <atomic>
+#include <functional>
 #include <memory>
 #include <mutex>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -23,6 +26,7 @@
 #include "format/hash.h"
 #include "format/result.h"
 #include "format/segment_layout.h"
+#include "format/values.h"
 #include "io/env.h"
 
 namespace ramet::engine {
@@ -56,6 +60,17 @@ class Segment {
                                          std::vector<SlotEntry> slots, uint64_t end,
                                          uint64_t footer_offset);
 
+  // The slot table was made from what could be read of the frames, or without the map's holes:
+  // slots may be missing in it, or be there that are gone. Nothing may be freed by such a table,
+  // and nothing found in it be taken for there. Set before others see the segment.
+  void set_table_rebuilt() { table_rebuilt_ = true; }
+  bool table_rebuilt() const { return table_rebuilt_; }
+
+  // Ranges whose slots are gone although the table on disk has them. Takes those slots out. Set
+  // before others see the segment.
+  void set_holes(std::vector<Hole> holes);
+  const std::vector<Hole>& holes() const { return holes_; }
+
   const SegmentIdentity& identity() const { return identity_; }
   SegmentNo number() const { return identity_.number; }
   io::File& file() const { return *file_; }
@@ -73,6 +88,14 @@ class Segment {
 
   // kCorruption names the segment, slot, file and offset [INV-4].
   Result<Stored> read(const BlockRef& ref) const;
+  // How many of the first references name frames of this segment that lie one behind the other in
+  // its file, and may be read at once.
+  size_t run_length(std::span<const BlockRef> refs) const;
+  // Reads them with one read into `memory` (made greater if need be), and hands out each payload as
+  // stored, verified, in their order; it lies in `memory`. Requires: run_length() is their number.
+  // The first failure ends it.
+  Status read_run(std::span<const BlockRef> refs, Bytes& memory,
+                  const std::function<Status(const FrameHeader&, ByteView)>& visit) const;
   // The verified header of a slot's frame.
   Result<FrameHeader> read_header(Slot slot) const;
   // For the map stream, where a slot is an offset divided by 8 and no table is needed.
@@ -112,17 +135,28 @@ class Segment {
       : identity_(identity), file_(std::move(file)) {}
   Result<BlockRef> append_frame(FrameKind kind, Codec codec, ByteView stored, uint32_t raw_len,
                                 const ContentHash& hash, Sequence sequence, bool offset_slots);
+  // Held while slots_, written_ and buffer_ are looked at; not needed when nothing changes them
+  // any more.
+  std::unique_lock<std::mutex> lock_unless_settled() const {
+    if (settled_.load(std::memory_order_acquire)) return {};
+    return std::unique_lock(mu_);
+  }
   Status flush();  // Requires: append_mu_
   Status sync_file();
   Result<Stored> read_frame(const BlockRef& ref, uint64_t offset, uint32_t stored_len) const;
+  // Whether it is the frame that the reference names: its header and payload, without padding.
+  Result<FrameHeader> check_frame(const BlockRef& ref, uint64_t offset, ByteView frame) const;
   Status read_bytes(uint64_t offset, std::span<char> into) const;
   Error damaged(const BlockRef& ref, uint64_t offset, const Error& cause) const;
 
   const SegmentIdentity identity_;
   const std::unique_ptr<io::File> file_;
   std::atomic<Slot> synced_slots_{0};
+  bool table_rebuilt_ = false;
+  std::vector<Hole> holes_;
   std::atomic<uint64_t> footer_offset_{0};
   std::atomic<bool> closed_{false};
+  std::atomic<bool> settled_{false};  // sealed, or of an earlier life
   std::atomic<bool> sync_failed_{false};
 
   std::mutex append_mu_;  // held while appending and flushing; taken before mu_
@@ -132,6 +166,14 @@ class Segment {
   uint64_t written_ = kSegmentHeaderBytes;  // where buffer_ goes
   Bytes buffer_;
 };
+
+// Bytes of whole file blocks that a hole's skip frame leaves free, and where they begin.
+struct PunchRange {
+  uint64_t offset = 0;
+  uint64_t length = 0;  // 0: none
+};
+PunchRange punch_range(const Hole& hole);
+uint64_t punched_bytes(std::span<const Hole> holes);
 
 // "0000001f.0"'s path under the store's segments directory.
 std::string segment_path(const std::string& directory, SegmentNo number, uint32_t generation);

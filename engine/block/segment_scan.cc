@@ -26,23 +26,23 @@ void put_slot(std::vector<SlotEntry>& slots, Slot slot, const SlotEntry& entry) 
   slots[slot] = entry;
 }
 
-// The next offset behind `from` at which a valid frame header stands, or the file's size.
-Result<uint64_t> next_valid(FileWindow& window, uint64_t from, uint64_t seed) {
+}  // namespace
+
+Result<uint64_t> next_frame(FileWindow& window, uint64_t from, uint64_t seed) {
   for (uint64_t at = from; at + kFrameHeaderBytes <= window.file_size();) {
     RAMET_ASSIGN(const ByteView bytes, window.at(at, kWindowBytes));
     const size_t found = search_frame(bytes, 0, seed);
     if (found != ByteView::npos) return at + found;
     if (at + bytes.size() >= window.file_size()) break;
-    at += align_up(bytes.size() - kFrameHeaderBytes - 7, 8);
+    // Frames whose header goes on behind the window are looked at once more.
+    at += (bytes.size() - kFrameHeaderBytesMax) / kFrameAlignment * kFrameAlignment;
   }
   return window.file_size();
 }
 
-}  // namespace
-
 Result<FrameHeader> read_frame(FileWindow& window, uint64_t offset, uint64_t seed,
                                ByteView* payload) {
-  RAMET_ASSIGN(ByteView bytes, window.at(offset, kFrameHeaderBytes));
+  RAMET_ASSIGN(ByteView bytes, window.at(offset, kFrameHeaderBytesMax));
   RAMET_ASSIGN(const FrameHeader header, decode_frame_header(bytes, seed));
   if (header.kind == FrameKind::kSkip) return header;
   const uint64_t length = uint64_t{header.header_len} + header.stored_len;
@@ -56,9 +56,7 @@ Result<FrameHeader> read_frame(FileWindow& window, uint64_t offset, uint64_t see
 }
 
 Result<SegmentHeader> read_segment_header(io::File& file, ByteView secret, SegmentNo number) {
-  Bytes bytes(kSegmentHeaderBytes, '\0');
-  RAMET_ASSIGN(const size_t got, file.read(0, bytes));
-  bytes.resize(got);
+  RAMET_ASSIGN(const Bytes bytes, read_start(file, kSegmentHeaderBytes));
   auto header = decode_segment_header(bytes);
   if (!header.ok()) return std::move(header).error().with_context(file.path());
   if (ByteView(reinterpret_cast<const char*>(header->secret.data()), header->secret.size()) !=
@@ -76,14 +74,14 @@ Result<std::optional<Footer>> read_footer(io::File& file, uint64_t seed) {
   RAMET_ASSIGN(const uint64_t size, file.size());
   if (size < kSegmentHeaderBytes + kFooterTrailerBytes) return std::optional<Footer>();
   Bytes bytes(kFooterTrailerBytes, '\0');
-  RAMET_TRY(file.read_batch(std::vector<io::ReadPiece>{{size - bytes.size(), bytes}}));
+  RAMET_TRY(read_inside(file, size - bytes.size(), bytes));
   const auto trailer = decode_footer_trailer(bytes, seed);
   if (!trailer.ok()) return std::optional<Footer>();
   if (trailer->footer_offset + trailer->footer_len + kFooterTrailerBytes != size) {
     return Error(ErrorCode::kCorruption, file.path() + ": the trailer does not fit the file");
   }
   bytes.resize(trailer->footer_len);
-  RAMET_TRY(file.read_batch(std::vector<io::ReadPiece>{{trailer->footer_offset, bytes}}));
+  RAMET_TRY(read_inside(file, trailer->footer_offset, bytes));
   RAMET_ASSIGN(const FrameHeader header, decode_frame_header(bytes, seed));
   if (header.kind != FrameKind::kFooter ||
       uint64_t{header.header_len} + header.stored_len > bytes.size()) {
@@ -92,12 +90,17 @@ Result<std::optional<Footer>> read_footer(io::File& file, uint64_t seed) {
   const ByteView payload = ByteView(bytes).substr(header.header_len, header.stored_len);
   RAMET_TRY(check_payload(header, payload));
   RAMET_ASSIGN(Footer footer, decode_footer(payload));
+  if (footer.end_offset != trailer->footer_offset) {
+    return Error(ErrorCode::kCorruption, file.path() + ": the footer is of another place");
+  }
   return std::optional<Footer>(std::move(footer));
 }
 
 Result<ScanResult> scan_frames(io::File& file, const SegmentIdentity& identity,
                                std::vector<SlotEntry> known, uint64_t from, bool past_damage) {
-  RAMET_ASSIGN(const uint64_t size, file.size());
+  RAMET_ASSIGN(const uint64_t file_bytes, file.size());
+  // No slot leads behind the greatest segment; this program writes nothing there.
+  const uint64_t size = std::min(file_bytes, kSegmentBytesMax);
   FileWindow window(file, size, kWindowBytes);
   ScanResult result;
   result.slots = std::move(known);
@@ -116,7 +119,7 @@ Result<ScanResult> scan_frames(io::File& file, const SegmentIdentity& identity,
         offset = bad;
       }
       if (!past_damage) break;
-      RAMET_ASSIGN(offset, next_valid(window, bad + 8, identity.seed));
+      RAMET_ASSIGN(offset, next_frame(window, bad + 8, identity.seed));
       if (offset < size) result.damaged.push_back({bad, offset, header.error().message()});
       continue;
     }
@@ -132,7 +135,8 @@ Result<ScanResult> scan_frames(io::File& file, const SegmentIdentity& identity,
       }
     }
     offset += frame_span(*header);
-    result.end = offset;
+    // The payload of a skip frame need not be there.
+    result.end = std::min(offset, size);
   }
   return result;
 }

@@ -31,6 +31,10 @@ struct ScanResult {
 Result<FrameHeader> read_frame(FileWindow& window, uint64_t offset, uint64_t seed,
                                ByteView* payload);
 
+// The first multiple of 8 from `from` (itself one) on at which a valid frame header stands, or the
+// file's size.
+Result<uint64_t> next_frame(FileWindow& window, uint64_t from, uint64_t seed);
+
 // Reads the header of a segment file and checks that it is this store's (kFailedPrecondition if
 // it belongs to another store) and this segment. kCorruption when it is damaged.
 Result<SegmentHeader> read_segment_header(io::File& file, ByteView secret, SegmentNo number);

@@ -1,5 +1,7 @@
 #include "engine/container/catalog.h"
 
+#include <algorithm>
+
 #include <fmt/format.h>
 
 #include "engine/tree/cursor.h"
@@ -103,15 +105,92 @@ Status each_container(TreeContext& context, const Root& catalog, std::string_vie
   return ok();
 }
 
+Status each_drop(TreeContext& context, const Root& catalog, uint64_t from,
+                 const std::function<Result<bool>(const DropEntry&)>& visit) {
+  const KeyRange range = space_range(CatalogSpace::kDrop);
+  Cursor cursor(context, catalog);
+  RAMET_TRY(cursor.seek(drop_key(from)));
+  while (cursor.valid() && range.contains(cursor.key())) {
+    DropEntry entry;
+    RAMET_ASSIGN(entry.number, decode_drop_key(cursor.key()));
+    RAMET_ASSIGN(const RootedValue found, rooted_value(cursor.pinned_value()));
+    RAMET_ASSIGN(entry.record, decode_drop(found.bytes));
+    entry.root = found.root;
+    entry.bytes = Bytes(found.bytes);
+    RAMET_ASSIGN(const bool more, visit(entry));
+    if (!more) break;
+    RAMET_TRY(cursor.next());
+  }
+  return ok();
+}
+
+void append_expiry(std::vector<Operation>& operations, ContainerId container, ByteView snapshot,
+                   int64_t was, int64_t is) {
+  if (was == is) return;
+  const auto key = [&](int64_t time) {
+    return expires_key(static_cast<uint64_t>(time), container, snapshot);
+  };
+  if (was > 0) operations.push_back(Operation::erase(key(was)));
+  if (is > 0) operations.push_back(Operation::put(key(is), {}));
+}
+
+Result<std::vector<Setting>> store_settings(TreeContext& context, const Root& catalog) {
+  const KeyRange range = space_range(CatalogSpace::kSetting);
+  Cursor cursor(context, catalog);
+  RAMET_TRY(cursor.seek(range.from));
+  std::vector<Setting> out;
+  while (cursor.valid() && range.contains(cursor.key())) {
+    RAMET_ASSIGN(Bytes name, decode_setting_key(cursor.key()));
+    RAMET_ASSIGN(std::string value, decode_setting(cursor.value()));
+    out.push_back({std::move(name), std::move(value)});
+    RAMET_TRY(cursor.next());
+  }
+  return out;
+}
+
+Result<SettingInfo> setting_of(TreeContext& context, const Root& catalog,
+                               const ContainerRecord* container, std::string_view name) {
+  const SettingSpec* spec = find_setting(name);
+  RAMET_CHECK(spec != nullptr, "the engine asks for settings that there are");
+  if (container != nullptr && spec->of_container()) {
+    for (const Setting& setting : container->settings) {
+      if (setting.name == name) {
+        return SettingInfo{setting.name, setting.value, SettingSource::kContainer};
+      }
+    }
+  }
+  if (spec->of_store()) {
+    Value value;
+    RAMET_ASSIGN(const bool found, get(context, catalog, setting_key(name), &value));
+    if (found) {
+      RAMET_ASSIGN(std::string text, decode_setting(value.bytes()));
+      return SettingInfo{std::string(name), std::move(text), SettingSource::kStore};
+    }
+  }
+  return SettingInfo{std::string(name), std::string(spec->default_value), SettingSource::kDefault};
+}
+
+Result<Compression> compression_of(TreeContext& context, const Root& catalog,
+                                   const ContainerRecord* container) {
+  RAMET_ASSIGN(const SettingInfo info,
+               setting_of(context, catalog, container, kCompressionSetting));
+  auto compression = parse_compression(info.value);
+  if (compression.ok()) return compression;
+  return Error(ErrorCode::kUnsupported,
+               fmt::format("compression is set to '{}', which came with a later version",
+                           info.value));
+}
+
 ContainerInfo info_of(const ContainerEntry& entry) {
   ContainerInfo info;
   info.id = entry.id;
   info.name = entry.record.name;
   info.created = entry.record.created;
-  info.changed = entry.root.birth;
+  info.changed = std::max(entry.root.birth, entry.record.rolled_back);
   info.summary = entry.root.summary;
   info.lineage = entry.record.lineage;
   info.note = entry.record.note;
+  info.expires = entry.record.expires;
   return info;
 }
 
@@ -122,6 +201,8 @@ SnapshotInfo info_of(const SnapshotEntry& entry) {
   info.sequence = entry.record.sequence;
   info.summary = entry.root.summary;
   info.note = entry.record.note;
+  info.expires = entry.record.expires;
+  info.automatic = entry.record.automatic;
   return info;
 }
 

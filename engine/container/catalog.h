@@ -5,8 +5,11 @@
 #include <functional>
 #include <optional>
 #include <string>
+#include <vector>
 
+#include "engine/container/operations.h"
 #include "engine/container/records.h"
+#include "engine/keep.h"
 #include "engine/tree/query.h"
 
 namespace ramet::engine {
@@ -17,6 +20,17 @@ struct ContainerEntry {
   ContainerRecord record;
   Root root;
   Bytes bytes;  // the record as stored, behind the RootValue
+};
+
+// An entry of the drop queue. The keys of what one commit dropped differ in the low bits alone, and
+// a container comes before its snapshots.
+struct DropEntry {
+  uint64_t number = 0;  // its key
+  DropRecord record;
+  Root root;
+  Bytes bytes;
+  // Dropped by the same commit.
+  bool is_with(uint64_t other) const { return number / kDropPartsMax == other / kDropPartsMax; }
 };
 
 struct SnapshotEntry {
@@ -44,6 +58,24 @@ Status each_snapshot(TreeContext& context, const Root& catalog, ContainerId cont
 // Name and id in name order, behind `after`, until `visit` returns false.
 Status each_container(TreeContext& context, const Root& catalog, std::string_view after,
                       const std::function<Result<bool>(const std::string&, ContainerId)>& visit);
+
+// The drop queue, oldest first from this number on, until `visit` returns false.
+Status each_drop(TreeContext& context, const Root& catalog, uint64_t from,
+                 const std::function<Result<bool>(const DropEntry&)>& visit);
+
+// What keeps the EXPIRES entries as the records say; 0: none. `snapshot` empty: of the container.
+void append_expiry(std::vector<Operation>& operations, ContainerId container, ByteView snapshot,
+                   int64_t was, int64_t is);
+
+// What the store keeps, in name order.
+Result<std::vector<Setting>> store_settings(TreeContext& context, const Root& catalog);
+// The value in effect: the container's, the store's or the default. `container` may be null.
+Result<SettingInfo> setting_of(TreeContext& context, const Root& catalog,
+                               const ContainerRecord* container, std::string_view name);
+
+// kUnsupported for a value of a later version.
+Result<Compression> compression_of(TreeContext& context, const Root& catalog,
+                                   const ContainerRecord* container);
 
 ContainerInfo info_of(const ContainerEntry& entry);
 SnapshotInfo info_of(const SnapshotEntry& entry);

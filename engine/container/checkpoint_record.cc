@@ -12,7 +12,7 @@ Bytes encode_checkpoint(const CheckpointRecord& record) {
   const auto open = builder.CreateVector(record.open_segments);
   builder.Finish(fb::CreateCheckpoint(builder, record.sequence, record.chain, record.epoch,
                                       record.time, record.id_sequence, record.next_segment,
-                                      catalog, map, open));
+                                      catalog, map, open, record.map_bytes));
   return Bytes(reinterpret_cast<const char*>(builder.GetBufferPointer()), builder.GetSize());
 }
 
@@ -30,6 +30,7 @@ Result<CheckpointRecord> decode_checkpoint(ByteView payload) {
   record.time = table->time();
   record.id_sequence = table->id_sequence();
   record.next_segment = table->next_segment();
+  record.map_bytes = table->map_bytes();
   if (table->catalog() != nullptr) record.catalog = decode_root(*table->catalog());
   if (table->map() != nullptr) record.map = decode_root(*table->map());
   if (table->open_segments() != nullptr) {

@@ -17,6 +17,7 @@ struct CheckpointRecord {
   WrittenRoot catalog;
   WrittenRoot map;
   std::vector<SegmentNo> open_segments;  // node and data segments that had no footer yet
+  uint64_t map_bytes = 0;  // keys and values of the map when it was last written as a whole
 };
 
 Bytes encode_checkpoint(const CheckpointRecord& record);

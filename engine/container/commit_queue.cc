@@ -49,9 +49,19 @@ void CommitQueue::publish(const HeadState& state) {
   std::swap(published_, next);  // the former one is freed outside
 }
 
-std::optional<Error> CommitQueue::failure() const {
+std::optional<Error> CommitQueue::failure() {
   std::lock_guard lock(mu_);
-  return failure_;
+  return failed() ? failure_ : std::nullopt;
+}
+
+// Transactions may meet a failed sync before any commit does, and never get as far as to one.
+bool CommitQueue::failed() {
+  if (failure_) return true;
+  const auto lost = log_.sync_failure();
+  if (!lost) return false;
+  failure_ = Error(ErrorCode::kIoError,
+                   "the store is read-only since a sync failed: " + lost->message());
+  return true;
 }
 
 void CommitQueue::refuse(Error error) {
@@ -59,25 +69,24 @@ void CommitQueue::refuse(Error error) {
   if (!failure_) failure_ = std::move(error);
 }
 
-uint64_t CommitQueue::take_ids(uint64_t count) {
-  std::lock_guard lock(mu_);
-  const uint64_t first = id_sequence_ + 1;
-  id_sequence_ += count;
-  return first;
-}
+// A commit notes how far they went when it is queued: later than it took its own.
+uint64_t CommitQueue::take_ids(uint64_t count) { return id_sequence_.fetch_add(count) + 1; }
 
 Result<Sequence> CommitQueue::commit(CommitRequest& request) {
   Item item;
   std::unique_lock lock(mu_);
-  if (failure_) return *failure_;
+  if (failed()) return *failure_;
   RAMET_TRY(enqueue(request, item));
-  if (item.done) return await(applied_.sequence, lock);
-  while (!item.done) {
-    if (leading_) {
-      changed_.wait(lock);
-    } else {
-      lead(lock);
+  if (request.trees.empty() && item.entry.sequence == 0) return await(applied_.sequence, lock);
+  if (leading_) {
+    lock.unlock();
+    if (item.turn.wait() == Turn::kLead) {
+      lock.lock();
+      lead(lock, item);
     }
+  } else {
+    leading_ = true;
+    lead(lock, item);
   }
   request.blocks = std::move(item.entry.blocks);
   if (item.error) return *item.error;
@@ -87,25 +96,19 @@ Result<Sequence> CommitQueue::commit(CommitRequest& request) {
 // Nothing had to be done in a state that may not be durable yet: it must be before that is said.
 Result<Sequence> CommitQueue::await(Sequence sequence, std::unique_lock<std::mutex>& lock) {
   while (durable_.sequence < sequence) {
-    if (failure_) return *failure_;
+    if (failed()) return *failure_;
     if (applied_.sequence < sequence) {
       return Error(ErrorCode::kBusy, "a commit that this one relied on failed: try again");
     }
-    if (leading_) {
-      changed_.wait(lock);
-    } else {
-      lead(lock);
-    }
+    // Somebody leads: else nothing would be applied that is not durable.
+    changed_.wait(lock);
   }
   return durable_.sequence;
 }
 
 Status CommitQueue::enqueue(CommitRequest& request, Item& item) {
   if (request.prepare) RAMET_TRY(request.prepare(applied_, request));
-  if (request.trees.empty()) {
-    item.done = true;
-    return ok();
-  }
+  if (request.trees.empty()) return ok();
   LogEntry& entry = item.entry;
   entry.sequence = applied_.sequence + 1;
   entry.blocks = std::move(request.blocks);
@@ -132,14 +135,13 @@ Status CommitQueue::enqueue(CommitRequest& request, Item& item) {
 
   item.state.sequence = entry.sequence;
   item.state.chain = entry.chain;
-  item.state.id_sequence = id_sequence_;
+  item.state.id_sequence = record.id_sequence;
   applied_ = item.state;
   queue_.push_back(&item);
   return ok();
 }
 
-void CommitQueue::lead(std::unique_lock<std::mutex>& lock) {
-  leading_ = true;
+void CommitQueue::lead(std::unique_lock<std::mutex>& lock, const Item& own) {
   std::vector<Item*> group;
   std::vector<LogEntry*> entries;
   size_t bytes = 0;
@@ -153,33 +155,41 @@ void CommitQueue::lead(std::unique_lock<std::mutex>& lock) {
   lock.unlock();
   const Status status = log_.write_groups(entries, &durable);
   lock.lock();
-  for (size_t i = 0; i < durable; ++i) group[i]->done = true;  // [QUEUE-1]
   if (durable > 0) {
     durable_ = group[durable - 1]->state;
     durable_.position = log_.position();
     publish(durable_);
   }
   if (!status.ok()) fail_queued(group, durable, status.error());
-  leading_ = false;
-  changed_.notify_all();
+  Item* const next = pass_on();
+  lock.unlock();
+  // Who leads next first: the device waits for it. The others only when their group is durable
+  // [QUEUE-1]; once told they are gone.
+  if (next != nullptr) next->turn.tell(Turn::kLead);
+  for (Item* item : group) {
+    if (item != &own) item->turn.tell(Turn::kDone);
+  }
 }
 
-void CommitQueue::fail_queued(const std::vector<Item*>& group, size_t durable,
-                              const Error& error) {
-  for (size_t i = durable; i < group.size(); ++i) {
-    group[i]->error = error;
-    group[i]->done = true;
-  }
+CommitQueue::Item* CommitQueue::pass_on() {
+  changed_.notify_all();
+  leading_ = !queue_.empty();
+  return leading_ ? queue_.front() : nullptr;
+}
+
+void CommitQueue::fail_queued(std::vector<Item*>& group, size_t durable, const Error& error) {
+  for (size_t i = durable; i < group.size(); ++i) group[i]->error = error;
   for (Item* item : queue_) {
     item->error = Error(error).with_context("a commit queued before this one failed");
-    item->done = true;
+    group.push_back(item);
   }
   queue_.clear();
   applied_ = durable_;  // [QUEUE-2]
   // A voided range moved the log's end without a commit.
   applied_.position = durable_.position = log_.position();
   publish(durable_);
-  if (log_.poisoned() && !failure_) {  // [QUEUE-3]
+  if (log_.poisoned()) {  // [QUEUE-3]
+    if (failure_) return;
     failure_ = Error(ErrorCode::kIoError,
                      "the store is read-only since its log could not be made durable: " +
                          error.message());
@@ -203,16 +213,17 @@ void CommitQueue::let_go_of_persisted() {
 
 Status CommitQueue::mark_idle() {
   std::unique_lock lock(mu_);
-  if (leading_ || !queue_.empty() || failure_) return ok();
+  if (leading_ || !queue_.empty() || failed()) return ok();
   leading_ = true;
   lock.unlock();
   Status status = log_.write_synced_mark();
   lock.lock();
-  leading_ = false;
   if (log_.poisoned() && !failure_) {
     failure_ = Error(ErrorCode::kIoError, "the store is read-only since its log failed");
   }
-  changed_.notify_all();
+  Item* const next = pass_on();
+  lock.unlock();
+  if (next != nullptr) next->turn.tell(Turn::kLead);
   return status;
 }
 

@@ -18,6 +18,7 @@
 // Thread-safe.
 #pragma once
 
+#include <atomic>
 #include <condition_variable>
 #include <deque>
 #include <functional>
@@ -62,8 +63,8 @@ class CommitQueue {
   Result<Sequence> commit(CommitRequest& request);
 
   HeadState durable() const;
-  // The error that made the queue refuse commits, if any.
-  std::optional<Error> failure() const;
+  // Why the queue refuses commits, if it does.
+  std::optional<Error> failure();
 
   // Takes `count` new id sequence numbers; returns the first. Commits note how far they went.
   uint64_t take_ids(uint64_t count);
@@ -76,22 +77,54 @@ class CommitQueue {
   void refuse(Error error);
 
  private:
+  // What a committer that waits is told, once, by whoever led before. (std::atomic::wait would
+  // yield the processor again and again first.)
+  class Turn {
+   public:
+    enum Told : uint8_t {
+      kNothing,
+      kLead,  // it is the first of those that wait, and writes their group
+      kDone,
+    };
+    Told wait() {
+      std::unique_lock lock(mutex_);
+      changed_.wait(lock, [this] { return told_ != kNothing; });
+      return told_;
+    }
+    // Told under the lock: who was told may be gone right behind it.
+    void tell(Told told) {
+      const std::lock_guard lock(mutex_);
+      told_ = told;
+      changed_.notify_one();
+    }
+
+   private:
+    std::mutex mutex_;
+    std::condition_variable changed_;
+    Told told_ = kNothing;
+  };
+
   struct Item {
     LogEntry entry;
     HeadState state;  // after it
-    bool done = false;
     std::optional<Error> error;
+    Turn turn;
   };
   Status enqueue(CommitRequest& request, Item& item);
   Result<Sequence> await(Sequence sequence, std::unique_lock<std::mutex>& lock);
-  void lead(std::unique_lock<std::mutex>& lock);
-  void fail_queued(const std::vector<Item*>& group, size_t durable, const Error& error);
+  // Requires: leading_, for the caller, whose item is the first in the queue. Lets go of the lock.
+  void lead(std::unique_lock<std::mutex>& lock, const Item& own);
+  // Adds those that wait to the group.
+  void fail_queued(std::vector<Item*>& group, size_t durable, const Error& error);
+  // Ends leading: who leads next, if anybody waits. Requires: mu_.
+  Item* pass_on();
 
   TreeContext& context_;
   CommitLog& log_;
   io::Env& env_;
 
   void publish(const HeadState& state);  // Requires: mu_
+  bool failed();                         // Requires: mu_; `failure_` says why
 
   // Readers take this one alone: they never wait for what is done under the other [INV-3].
   mutable std::mutex published_mu_;
@@ -103,7 +136,7 @@ class CommitQueue {
   HeadState applied_;
   HeadState durable_;
   Epoch epoch_ = 0;
-  uint64_t id_sequence_ = 0;
+  std::atomic<uint64_t> id_sequence_{0};
   std::deque<Item*> queue_;
   bool leading_ = false;
   std::optional<Error> failure_;

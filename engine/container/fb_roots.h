@@ -15,6 +15,13 @@ inline BlockRef from_fb(const fb::Ref& ref) {
   return {ref.segment(), ref.slot(), ref.checksum()};
 }
 
+// Element i of a vector of structs or integers. The FlatBuffers verifier checks the alignment of a
+// vector's length, not that of its elements: of 8 bytes each, they may stand at any multiple of 4.
+template <typename T, typename V>
+T element(const V& vector, flatbuffers::uoffset_t i) {
+  return load<T>(vector.Data() + size_t{i} * sizeof(T));
+}
+
 inline flatbuffers::Offset<fb::TreeRoot> encode_root(flatbuffers::FlatBufferBuilder& builder,
                                                      const WrittenRoot& root) {
   const auto used = root.summary.used();
@@ -33,7 +40,7 @@ inline WrittenRoot decode_root(const fb::TreeRoot& table) {
     const auto columns =
         std::min<flatbuffers::uoffset_t>(table.summary()->size(), Summary::kColumns);
     for (flatbuffers::uoffset_t i = 0; i < columns; ++i) {
-      root.summary.columns[i] = table.summary()->Get(i);
+      root.summary.columns[i] = element<uint64_t>(*table.summary(), i);
     }
   }
   return root;

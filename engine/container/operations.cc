@@ -37,7 +37,40 @@ Offset<fb::Operation> encode_operation(FlatBufferBuilder& builder, const Operati
                              refs, to, root_of, root);
 }
 
-Result<Operation> decode_operation(const fb::Operation& table) {
+// How much a commit may say: FlatBuffers lets any number of fields share one vector or table, which
+// no writer does; so all of them together have no more bytes than the payload [INV-8].
+class Budget {
+ public:
+  explicit Budget(size_t bytes) : left_(bytes) {}
+  // False when there is not so much left.
+  bool take(size_t bytes) {
+    if (bytes > left_) return false;
+    left_ -= bytes;
+    return true;
+  }
+  template <typename V>
+  bool take_vector(const V* vector) {
+    using Element = typename V::return_type;
+    return vector == nullptr || take(vector->size() * sizeof(std::remove_pointer_t<Element>));
+  }
+
+ private:
+  size_t left_;
+};
+
+// An offset and the table that it leads to take at least so much.
+constexpr size_t kTableBytesMin = 8;
+
+Error overlong() {
+  return Error(ErrorCode::kCorruption, "the commit says more than its payload holds");
+}
+
+Result<Operation> decode_operation(const fb::Operation& table, Budget& budget) {
+  if (!budget.take(kTableBytesMin) || !budget.take_vector(table.key()) ||
+      !budget.take_vector(table.value()) || !budget.take_vector(table.refs()) ||
+      !budget.take_vector(table.to()) || !budget.take_vector(table.root_of())) {
+    return overlong();
+  }
   Operation operation;
   if (static_cast<uint8_t>(table.kind()) > static_cast<uint8_t>(OperationKind::kGraft)) {
     return Error(ErrorCode::kUnsupported, "the commit holds an unknown operation");
@@ -47,7 +80,9 @@ Result<Operation> decode_operation(const fb::Operation& table) {
   operation.value = bytes_from(table.value());
   if (table.refs() != nullptr) {
     operation.refs.reserve(table.refs()->size());
-    for (const fb::Ref* ref : *table.refs()) operation.refs.push_back(from_fb(*ref));
+    for (flatbuffers::uoffset_t i = 0; i < table.refs()->size(); ++i) {
+      operation.refs.push_back(element<BlockRef>(*table.refs(), i));
+    }
   }
   operation.to = bytes_from(table.to());
   operation.root_of = bytes_from(table.root_of());
@@ -187,13 +222,14 @@ Result<CommitRecord> decode_commit(ByteView payload) {
     }
   }
   if (table->trees() == nullptr) return record;
+  Budget budget(payload.size());
   for (const fb::TreeOperations* tree : *table->trees()) {
     TreeOperations out;
+    if (!budget.take(kTableBytesMin) || !budget.take_vector(tree->tree())) return overlong();
     out.tree = bytes_from(tree->tree());
     if (tree->operations() != nullptr) {
-      out.operations.reserve(tree->operations()->size());
       for (const fb::Operation* operation : *tree->operations()) {
-        RAMET_ASSIGN(Operation decoded, decode_operation(*operation));
+        RAMET_ASSIGN(Operation decoded, decode_operation(*operation, budget));
         out.operations.push_back(std::move(decoded));
       }
     }

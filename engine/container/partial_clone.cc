@@ -179,9 +179,10 @@ class PartialClone {
 }  // namespace
 
 Result<CloneResult> clone_part(StoreImpl& store, const CloneSpec& spec) {
+  // First: its hold keeps until a checkpoint has counted what is taken from the view.
+  RAMET_ASSIGN(auto transaction, store.begin(spec.target));
   RAMET_ASSIGN(const auto view, store.view(spec.source, spec.snapshot));
   const Reader& source = static_cast<const ViewImpl&>(*view).reader();
-  RAMET_ASSIGN(auto transaction, store.begin(spec.target));
   auto& target = static_cast<TransactionImpl&>(*transaction);
   PartialClone clone(store, spec, source, target, spec.source == spec.target);
   RAMET_TRY(clone.run());

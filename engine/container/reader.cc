@@ -54,8 +54,9 @@ Result<std::vector<std::string>> split_path(std::string_view path) {
   return names;
 }
 
-Result<Entry> decode_entry(ByteView key, ByteView value) {
+Result<Entry> decode_entry(ByteView key, ByteView value, FolderId* holder) {
   RAMET_ASSIGN(DirentKey dirent, decode_dirent_key(key));
+  if (holder != nullptr) *holder = dirent.folder;
   RAMET_ASSIGN(const DirentValue decoded, decode_dirent_value(value));
   Entry entry;
   entry.entry_class = static_cast<EntryClass>(decoded.entry_class);
@@ -155,9 +156,16 @@ Result<ObjectRecord> Reader::object(const ObjectId& id) const {
 }
 
 Result<ObjectRecord> Reader::find_object(const ObjectId& id) const {
-  RAMET_ASSIGN(const TypeNumber type, type_of(id));
+  // Files first: most are, and then there is nothing else to look up.
+  TypeNumber type = kFileType;
   Value value;
-  RAMET_ASSIGN(const bool found, get(context_, root_, object_key(type, id), &value));
+  RAMET_ASSIGN(bool found, get(context_, root_, object_key(type, id), &value));
+  if (!found) {
+    RAMET_ASSIGN(type, type_of(id));
+    if (type != kFileType) {
+      RAMET_ASSIGN(found, get(context_, root_, object_key(type, id), &value));
+    }
+  }
   if (!found) {
     return Error(ErrorCode::kNotFound, fmt::format("there is no object {}", to_uuid(id)));
   }

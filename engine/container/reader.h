@@ -55,7 +55,8 @@ class Reader {
   Root root_;
 };
 
-// The Entry that a dirent stands for. kCorruption for malformed ones.
-Result<Entry> decode_entry(ByteView key, ByteView value);
+// The Entry that a dirent stands for. kCorruption for malformed ones. `holder` receives the folder
+// that the name stands in, unless null.
+Result<Entry> decode_entry(ByteView key, ByteView value, FolderId* holder = nullptr);
 
 }  // namespace ramet::engine

@@ -2,6 +2,8 @@
 
 #include <sys/stat.h>
 
+#include <algorithm>
+
 #include "format/catalog_generated.h"
 #include "format/object_generated.h"
 
@@ -92,11 +94,47 @@ Offset<XattrList> encode_xattrs(FlatBufferBuilder& builder, const std::vector<Xa
   return builder.CreateVector(list);
 }
 
-std::vector<Xattr> decode_xattrs(const XattrList* list) {
+template <typename V>
+size_t size_of(const V* vector) {
+  return vector == nullptr ? 0 : vector->size();
+}
+
+// FlatBuffers lets any number of fields share one vector; no writer does. So what a list says
+// together has no more bytes than the record [INV-8].
+Result<std::vector<Xattr>> decode_xattrs(const XattrList* list, size_t bytes_max) {
   std::vector<Xattr> out;
   if (list == nullptr) return out;
+  size_t bytes = 0;
   for (const fb::Xattr* xattr : *list) {
+    bytes += size_of(xattr->name()) + size_of(xattr->value());
+    if (bytes > bytes_max) return malformed("extended attributes");
     out.push_back({bytes_from(xattr->name()), bytes_from(xattr->value())});
+  }
+  return out;
+}
+
+using SettingList = flatbuffers::Vector<Offset<fb::NamedSetting>>;
+
+Offset<SettingList> encode_settings(FlatBufferBuilder& builder,
+                                    const std::vector<Setting>& settings) {
+  if (settings.empty()) return 0;
+  std::vector<Offset<fb::NamedSetting>> list;
+  for (const Setting& setting : settings) {
+    const auto name = builder.CreateString(setting.name);
+    const auto value = builder.CreateString(setting.value);
+    list.push_back(fb::CreateNamedSetting(builder, name, value));
+  }
+  return builder.CreateVector(list);
+}
+
+Result<std::vector<Setting>> decode_settings(const SettingList* list, size_t bytes_max) {
+  std::vector<Setting> out;
+  if (list == nullptr) return out;
+  size_t bytes = 0;
+  for (const fb::NamedSetting* setting : *list) {
+    bytes += size_of(setting->name()) + size_of(setting->value());
+    if (bytes > bytes_max) return malformed("settings");
+    out.push_back({string_from(setting->name()), string_from(setting->value())});
   }
   return out;
 }
@@ -131,6 +169,7 @@ Status decode_content(const fb::Object& table, std::span<const BlockRef> refs,
   } else if (!refs.empty()) {
     record.form = ContentForm::kOneBlock;
     record.extents.push_back(Extent{0, table.size(), refs[0], 0});
+    if (!check_extents(record.extents).ok()) return malformed("an object of one block");
   }
   return ok();
 }
@@ -160,11 +199,15 @@ Bytes encode_container(const ContainerRecord& record) {
     const fb::Id id = to_fb(record.lineage->container);
     lineage = fb::CreateLineage(builder, &id, source, snapshot, record.lineage->sequence);
   }
+  const auto settings = encode_settings(builder, record.settings);
   fb::ContainerBuilder table(builder);
   table.add_created(record.created);
   if (!name.IsNull()) table.add_name(name);
   if (!note.IsNull()) table.add_note(note);
   if (!lineage.IsNull()) table.add_lineage(lineage);
+  if (!settings.IsNull()) table.add_settings(settings);
+  table.add_expires(record.expires);
+  table.add_rolled_back(record.rolled_back);
   builder.Finish(table.Finish());
   return finished(builder);
 }
@@ -176,25 +219,57 @@ Result<ContainerRecord> decode_container(ByteView bytes) {
   record.name = string_from(table->name());
   record.created = table->created();
   record.note = string_from(table->note());
+  record.expires = table->expires();
+  record.rolled_back = table->rolled_back();
   if (const fb::Lineage* lineage = table->lineage()) {
     record.lineage = LineageInfo{from_fb<ContainerId>(lineage->container()),
                                  string_from(lineage->name()), string_from(lineage->snapshot()),
                                  lineage->sequence()};
   }
+  RAMET_ASSIGN(record.settings, decode_settings(table->settings(), bytes.size()));
   return record;
+}
+
+void put_setting(std::vector<Setting>& settings, const std::string& name,
+                 const std::optional<std::string>& value) {
+  auto at = std::lower_bound(
+      settings.begin(), settings.end(), name,
+      [](const Setting& setting, const std::string& wanted) { return setting.name < wanted; });
+  const bool there = at != settings.end() && at->name == name;
+  if (!value) {
+    if (there) settings.erase(at);
+  } else if (there) {
+    at->value = *value;
+  } else {
+    settings.insert(at, {name, *value});
+  }
+}
+
+Bytes encode_setting(std::string_view value) {
+  FlatBufferBuilder builder(64);
+  builder.Finish(fb::CreateSetting(builder, builder.CreateString(value)));
+  return finished(builder);
+}
+
+Result<std::string> decode_setting(ByteView bytes) {
+  const Checked<fb::Setting> table(bytes);
+  if (table.get() == nullptr) return malformed("a setting");
+  return string_from(table->value());
 }
 
 Bytes encode_snapshot(const SnapshotRecord& record) {
   FlatBufferBuilder builder(128);
   const auto note = string_of(builder, record.note);
-  builder.Finish(fb::CreateSnapshot(builder, record.created, record.sequence, note));
+  builder.Finish(fb::CreateSnapshot(builder, record.created, record.sequence, note,
+                                    record.expires, record.automatic));
   return finished(builder);
 }
 
 Result<SnapshotRecord> decode_snapshot(ByteView bytes) {
   const Checked<fb::Snapshot> table(bytes);
   if (table.get() == nullptr) return malformed("a snapshot");
-  return SnapshotRecord{table->created(), table->sequence(), string_from(table->note())};
+  return SnapshotRecord{table->created(), table->sequence(), string_from(table->note()),
+                        table->expires(), table->automatic()};
 }
 
 Bytes encode_drop(const DropRecord& record) {
@@ -282,7 +357,7 @@ Result<ObjectRecord> decode_object(ObjectId id, TypeNumber type, ByteView value,
   info.attributes.gid = table->gid();
   info.attributes.modified = table->modified();
   info.attributes.device = table->device();
-  info.attributes.xattrs = decode_xattrs(table->xattrs());
+  RAMET_ASSIGN(info.attributes.xattrs, decode_xattrs(table->xattrs(), value.size()));
   info.entry_class = class_of_mode(info.attributes.mode);
   info.target = bytes_from(table->target());
   info.links_count = table->links_count();
@@ -324,8 +399,23 @@ Result<FolderInfo> decode_folder(FolderId id, ByteView value) {
   info.attributes.uid = table->uid();
   info.attributes.gid = table->gid();
   info.attributes.modified = table->modified();
-  info.attributes.xattrs = decode_xattrs(table->xattrs());
+  RAMET_ASSIGN(info.attributes.xattrs, decode_xattrs(table->xattrs(), value.size()));
   return info;
+}
+
+Bytes encode_dirent(const ObjectInfo& info) {
+  DirentValue value;
+  value.entry_class = static_cast<uint8_t>(info.entry_class);
+  value.flags = info.hidden ? 1 : 0;
+  value.type = info.type;
+  value.size = info.size;
+  return encode_dirent_value(value);
+}
+
+Bytes encode_folder_dirent() {
+  DirentValue value;
+  value.entry_class = static_cast<uint8_t>(EntryClass::kFolder);
+  return encode_dirent_value(value);
 }
 
 }  // namespace ramet::engine

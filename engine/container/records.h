@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "engine/object.h"
+#include "engine/settings.h"
 #include "format/result.h"
 #include "format/values.h"
 
@@ -17,12 +18,17 @@ struct ContainerRecord {
   int64_t created = 0;
   std::optional<LineageInfo> lineage;
   std::string note;
+  std::vector<Setting> settings;  // by name, ascending
+  int64_t expires = 0;       // 0: never
+  Sequence rolled_back = 0;  // the last commit that rolled it back; 0: none
 };
 
 struct SnapshotRecord {
   int64_t created = 0;
   Sequence sequence = 0;
   std::string note;
+  int64_t expires = 0;     // 0: never
+  bool automatic = false;  // made by a schedule or a rollback
 };
 
 // A dropped container or snapshot on its way out.
@@ -36,6 +42,12 @@ struct DropRecord {
 
 Bytes encode_container(const ContainerRecord& record);
 Result<ContainerRecord> decode_container(ByteView bytes);
+// Sets or, without a value, removes one of a list that is in name order.
+void put_setting(std::vector<Setting>& settings, const std::string& name,
+                 const std::optional<std::string>& value);
+// The value of a SETTING entry: one of the store's own.
+Bytes encode_setting(std::string_view value);
+Result<std::string> decode_setting(ByteView bytes);
 Bytes encode_snapshot(const SnapshotRecord& record);
 Result<SnapshotRecord> decode_snapshot(ByteView bytes);
 Bytes encode_drop(const DropRecord& record);
@@ -48,6 +60,9 @@ enum class ContentForm : uint8_t {
   kInline,     // `extents` in the record
   kExtents,    // EXTENT entries
 };
+
+// So many extents stand in the object's record; more go to EXTENT entries.
+inline constexpr size_t kInlineExtents = 8;
 
 // The value of an OBJECT entry. `info.content_id` is zero where the name of the only block stands
 // for it (kOneBlock): the slot table knows it.
@@ -71,6 +86,10 @@ Summary object_summary(ByteView value);
 
 Bytes encode_folder(const FolderInfo& info);
 Result<FolderInfo> decode_folder(FolderId id, ByteView value);
+
+// The value of each DIRENT entry that leads to the object, or to a folder.
+Bytes encode_dirent(const ObjectInfo& info);
+Bytes encode_folder_dirent();
 
 // The class that a POSIX mode says (kFile for 0).
 EntryClass class_of_mode(uint32_t mode);

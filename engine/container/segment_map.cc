@@ -17,7 +17,7 @@ SegmentMap::SegmentMap(BlockStore& blocks, NodeCache& cache) : nodes_(blocks) {
 
 void SegmentMap::reset(const Root& root) {
   std::lock_guard lock(mu_);
-  root_ = root;
+  root_ = durable_ = root;
   recorded_.clear();
 }
 
@@ -57,6 +57,17 @@ Result<std::vector<SlotEntry>> SegmentMap::slots_of(SegmentNo number, uint32_t c
   return out;
 }
 
+Result<std::vector<Hole>> SegmentMap::holes_of(SegmentNo number) {
+  Tree tree(context_, root());
+  Value value;
+  RAMET_ASSIGN(const bool found, tree.get(holes_key(number), &value));
+  if (!found) {
+    return Error(ErrorCode::kCorruption, fmt::format("the map lacks the holes of segment {}",
+                                                     number));
+  }
+  return decode_holes(value.bytes());
+}
+
 Status SegmentMap::each(const std::function<bool(SegmentNo, const SegmentValue&)>& visit) {
   const KeyRange range = space_range(MapSpace::kSegment);
   Cursor cursor(context_, root());
@@ -79,57 +90,52 @@ Status SegmentMap::put_slots(Tree& tree, const Segment& segment, Slot count, Seq
     const auto slots = segment.slots(first, std::min(count, first + kSlotsPerPage));
     RAMET_TRY(tree.put(slots_key(segment.number(), page), encode_slots_page(slots), {}, sequence));
   }
-  recorded_[segment.number()] = count;
   return ok();
 }
 
-Status SegmentMap::record(const Segment& segment, SegmentState state, Sequence sequence) {
+Status SegmentMap::record(const Segment& segment, SegmentState state, Slot slots,
+                          Sequence sequence) {
   const SegmentIdentity& who = segment.identity();
   SegmentValue value;
   value.generation = who.generation;
   value.stream = static_cast<uint8_t>(who.stream);
   value.state = state;
   value.epoch = who.epoch;
-  value.footer_offset = segment.footer_offset();
-  value.slot_count = state == SegmentState::kSealed ? segment.slot_count() : segment.synced_slots();
+  value.footer_offset = state == SegmentState::kSealed ? segment.footer_offset() : 0;
+  value.slot_count = slots;
   value.first_hole = value.slot_count;
   value.last_sequence = sequence;
   value.length = segment.end();
   Tree tree(context_, root());
-  if (state == SegmentState::kSealed || who.stream == Stream::kMap) {
-    const auto known = recorded_.find(who.number);
-    if (known != recorded_.end()) {
+  const bool needs_none = state == SegmentState::kSealed || who.stream == Stream::kMap;
+  if (needs_none) {
+    if (recorded_.contains(who.number)) {
       const KeyRange range = segment_range(MapSpace::kSlots, who.number);
       RAMET_TRY(tree.erase_range(range.from, range.to, sequence));
-      recorded_.erase(known);
     }
   } else {
     RAMET_TRY(put_slots(tree, segment, value.slot_count, sequence));
   }
   RAMET_TRY(tree.put(segment_key(who.number), encode_segment_value(value), {}, sequence));
+  // Only now: what failed is not in the tree, and is to be written the next time.
+  if (needs_none) {
+    recorded_.erase(who.number);
+  } else {
+    recorded_[who.number] = value.slot_count;
+  }
   std::lock_guard lock(mu_);
   root_ = tree.share();
   return ok();
 }
 
-Status SegmentMap::erase(SegmentNo number, Sequence sequence) {
-  Tree tree(context_, root());
-  RAMET_TRY(tree.erase(segment_key(number), sequence));
-  const KeyRange range = segment_range(MapSpace::kSlots, number);
-  RAMET_TRY(tree.erase_range(range.from, range.to, sequence));
-  recorded_.erase(number);
-  std::lock_guard lock(mu_);
-  root_ = tree.share();
-  return ok();
+Result<Root> SegmentMap::persist(const Tree& fork, Sequence sequence) {
+  return ramet::engine::persist(context_, fork.share(), sequence);
 }
 
-Result<Root> SegmentMap::persist(Sequence sequence) {
-  return ramet::engine::persist(context_, root(), sequence);
-}
-
-void SegmentMap::let_go_of_persisted() {
+void SegmentMap::adopt(const Tree& fork, const Root& persisted) {
+  durable_ = persisted;
   std::lock_guard lock(mu_);
-  root_ = replace_persisted(context_, std::move(root_));
+  root_ = replace_persisted(context_, fork.share());
 }
 
 }  // namespace ramet::engine

@@ -24,19 +24,25 @@ class SegmentMap : public SegmentDirectory {
 
   Result<std::optional<SegmentValue>> find(SegmentNo number) override;
   Result<std::vector<SlotEntry>> slots_of(SegmentNo number, uint32_t count) override;
+  Result<std::vector<Hole>> holes_of(SegmentNo number) override;
   // Every segment in number order, until `visit` returns false.
   Status each(const std::function<bool(SegmentNo, const SegmentValue&)>& visit);
 
-  // Notes how a segment stands now: its SEGMENT entry and, unless it has a footer, its slots up
-  // to those that are synced.
-  Status record(const Segment& segment, SegmentState state, Sequence sequence);
-  Status erase(SegmentNo number, Sequence sequence);
+  // Notes a segment: its SEGMENT entry and, unless it has a footer, its first `slots` slots. They
+  // are the caller's, who has to count their references in the same checkpoint [COUNT-1]: the
+  // segment may have grown since it looked.
+  Status record(const Segment& segment, SegmentState state, Slot slots, Sequence sequence);
 
-  // Writes the changed nodes to the map stream (not synced) and returns the root.
-  Result<Root> persist(Sequence sequence);
-  // Frees the memory of what was persisted: only once it is synced, for until then the disk may
-  // drop it and lookups must go on.
-  void let_go_of_persisted();
+  // A copy of the map as it is, to be changed further by the checkpointer.
+  Tree fork() { return Tree(context_, root()); }
+  // The map of the last durable checkpoint.
+  Root durable() const { return durable_; }
+  TreeContext& context() { return context_; }
+  // Writes the changed nodes of a fork to the map stream (not synced) and returns the root.
+  Result<Root> persist(const Tree& fork, Sequence sequence);
+  // The fork is durable: lookups see it from now on, and the memory of what was persisted is freed
+  // (not before: until it is synced the disk may drop it).
+  void adopt(const Tree& fork, const Root& persisted);
 
  private:
   Root root();
@@ -46,6 +52,7 @@ class SegmentMap : public SegmentDirectory {
   TreeContext context_;
   std::mutex mu_;
   Root root_;                          // guarded by mu_
+  Root durable_;                       // of the checkpointer's thread
   std::map<SegmentNo, Slot> recorded_;  // slots in SLOTS pages, of segments without a footer
 };
 

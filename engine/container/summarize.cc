@@ -1,6 +1,7 @@
 // What entries add to summaries (docs/format.md#trees).
+#include "engine/container/summarize.h"
+
 #include "engine/container/records.h"
-#include "engine/store_impl.h"
 #include "format/keys.h"
 
 namespace ramet::engine {

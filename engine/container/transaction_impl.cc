@@ -6,6 +6,8 @@
 #include <fmt/format.h>
 
 #include "engine/container/conflicts.h"
+#include "engine/container/quota.h"
+#include "engine/container/records.h"
 #include "engine/store_impl.h"
 #include "engine/tree/diff.h"
 #include "engine/tree/persist.h"
@@ -21,15 +23,18 @@ bool has_pending(std::span<const BlockRef> refs) {
 
 }  // namespace
 
-TransactionImpl::TransactionImpl(StoreImpl& store, ContainerId container, const Root& base,
-                                 Sequence sequence)
+TransactionImpl::TransactionImpl(StoreImpl& store, std::unique_ptr<Pins::Writer> hold,
+                                 ContainerId container, const Root& base, Sequence sequence,
+                                 Compression compression)
     : store_(store),
+      hold_(std::move(hold)),
       context_(store.context()),
       container_(container),
       base_(base),
       sequence_(sequence + 1),
       work_(std::in_place, context_, base),
-      ingest_(store.blocks(), *store.index(), store.options().inline_block_bytes) {}
+      ingest_(store.blocks(), *store.index(), *hold_, store.options().inline_block_bytes,
+              compression) {}
 
 TransactionImpl::~TransactionImpl() = default;
 
@@ -104,7 +109,7 @@ Status TransactionImpl::spill() {
   operations_.clear();
   operations_.shrink_to_fit();
   operation_bytes_ = 0;
-  RAMET_ASSIGN(const Root written, persist(context_, work_->share(), sequence_));
+  RAMET_ASSIGN(const Root written, write_copy(context_, work_->share(), sequence_));
   work_.emplace(context_, written);
   return ok();
 }
@@ -128,7 +133,11 @@ Result<Sequence> TransactionImpl::commit() {
   RAMET_CHECK(open_writers_ == 0, "content writers must be put or destroyed before the commit");
   done_ = true;
   if (!changed_) return store_.visible().sequence;
-  if (spilled_) RAMET_TRY(spill());
+  if (spilled_) {
+    RAMET_TRY(spill());
+    hold_->refers_to_its_base();
+  }
+  for (const Operation& operation : operations_) hold_->refers_to(operation.refs);
   CommitRequest request;
   request.blocks = ingest_.take_pending();
   request.leans_on = ingest_.leans_on();
@@ -137,6 +146,7 @@ Result<Sequence> TransactionImpl::commit() {
   };
   auto committed = store_.commit(request, only_removes_);
   if (!committed.ok()) return committed;
+  hold_->committed(*committed);
   ingest_.index_committed(request.blocks);
   return committed;
 }
@@ -159,18 +169,45 @@ Status TransactionImpl::prepare(const HeadState& head, CommitRequest& request) {
   const Bytes key = container_key(container_);
   RAMET_ASSIGN(const auto entry, get_root(context_, head.catalog, key));
   if (!entry) return Error(ErrorCode::kNotFound, "the container was dropped meanwhile");
+  RAMET_ASSIGN(const ContainerRecord record, decode_container(entry->bytes));
+  if (record.rolled_back >= sequence_) {
+    return Error(ErrorCode::kBusy,
+                 "the container was rolled back meanwhile; begin the transaction again");
+  }
   std::set<Bytes> theirs;
   RAMET_TRY(check_conflicts(context_, base_, work_->share(), entry->root, moved_folders_,
                             &theirs));
   request.trees.emplace_back();
   request.trees.back().tree = key;
-  if (spilled_) return prepare_spilled(entry->root, request);
+  if (spilled_) {
+    RAMET_TRY(prepare_spilled(entry->root, request));
+    return check_growth(head, record, entry->root, request);
+  }
   request.trees.back().operations = operations_;
   drop_unchanged(theirs, request.trees.back().operations);
   for (Operation& operation : request.trees.back().operations) {
     for (BlockRef& ref : operation.refs) ref = ingest_.resolved(ref);
   }
-  return ok();
+  return check_growth(head, record, entry->root, request);
+}
+
+// Under the queue's lock, against the state that this commit goes on top of: those who commit at
+// once cannot exceed a quota together. Replay does not ask: what was committed stays.
+Status TransactionImpl::check_growth(const HeadState& head, const ContainerRecord& record,
+                                     const Root& before, const CommitRequest& request) {
+  if (!has_quota(record)) return ok();
+  const auto& operations = request.trees.back().operations;
+  if (spilled_) {
+    const auto& root = operations.back().root;
+    return check_quota(record, before.summary, root ? root->summary : Summary{});
+  }
+  if (same_root(before, base_)) return check_quota(record, before.summary, work_->share().summary);
+  // On top of what others did: as it will be applied.
+  RAMET_ASSIGN(const Root catalog, apply_operations(context_, head.catalog, request.trees,
+                                                    head.sequence + 1));
+  RAMET_ASSIGN(const auto after, get_root(context_, catalog, request.trees.back().tree));
+  RAMET_CHECK(after.has_value(), "a container stays where it was changed");
+  return check_quota(record, before.summary, after->root.summary);
 }
 
 Status TransactionImpl::prepare_spilled(const Root& head, CommitRequest& request) {
@@ -203,7 +240,7 @@ Result<Root> TransactionImpl::rebased(const Root& head) {
     }
     if (status.ok() && bytes > store_.options().transaction_bytes_max) {
       bytes = 0;
-      auto written = persist(context_, tree->share(), sequence_);
+      auto written = write_copy(context_, tree->share(), sequence_);
       if (written.ok()) {
         tree.emplace(context_, *written);
       } else {
@@ -213,7 +250,7 @@ Result<Root> TransactionImpl::rebased(const Root& head) {
     return status.ok();
   }));
   if (!status.ok()) return std::move(status).error();
-  return persist(context_, tree->share(), sequence_);
+  return write_copy(context_, tree->share(), sequence_);
 }
 
 }  // namespace ramet::engine

@@ -15,6 +15,7 @@
 #include "engine/container/commit_queue.h"
 #include "engine/container/reader.h"
 #include "engine/content/ingest.h"
+#include "engine/space/pins.h"
 #include "engine/transaction.h"
 #include "engine/tree/tree.h"
 #include "format/keys.h"
@@ -26,7 +27,8 @@ class ContentWriterImpl;
 
 class TransactionImpl : public Transaction {
  public:
-  TransactionImpl(StoreImpl& store, ContainerId container, const Root& base, Sequence sequence);
+  TransactionImpl(StoreImpl& store, std::unique_ptr<Pins::Writer> hold, ContainerId container,
+                  const Root& base, Sequence sequence, Compression compression);
   ~TransactionImpl() override;
 
   Result<Entry> lookup(std::string_view path) const override;
@@ -100,9 +102,13 @@ class TransactionImpl : public Transaction {
   static void drop_unchanged(const std::set<Bytes>& theirs, std::vector<Operation>& operations);
   Status prepare(const HeadState& head, CommitRequest& request);
   Status prepare_spilled(const Root& head, CommitRequest& request);
+  // Requires: the request's operations.
+  Status check_growth(const HeadState& head, const ContainerRecord& record, const Root& before,
+                      const CommitRequest& request);
   Result<Root> rebased(const Root& head);
 
   StoreImpl& store_;
+  const std::unique_ptr<Pins::Writer> hold_;
   TreeContext& context_;
   const ContainerId container_;
   const Root base_;

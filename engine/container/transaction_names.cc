@@ -55,10 +55,8 @@ Result<FolderId> TransactionImpl::create_folder(FolderId parent, std::string_vie
   info.attributes = attributes;
   info.created = store_.env().now();
   if (info.attributes.modified == 0) info.attributes.modified = info.created;
-  DirentValue value;
-  value.entry_class = static_cast<uint8_t>(EntryClass::kFolder);
   RAMET_TRY(put(folder_key(info.id), encode_folder(info)));
-  RAMET_TRY(put(dirent_key(parent, info.name + "/", info.id), encode_dirent_value(value)));
+  RAMET_TRY(put(dirent_key(parent, info.name + "/", info.id), encode_folder_dirent()));
   return info.id;
 }
 
@@ -178,12 +176,7 @@ Status TransactionImpl::put_new_object(const ObjectRecord& record) {
 }
 
 Status TransactionImpl::put_dirent(const Name& name, const ObjectRecord& record) {
-  DirentValue value;
-  value.entry_class = static_cast<uint8_t>(record.info.entry_class);
-  value.flags = record.info.hidden ? 1 : 0;
-  value.type = record.info.type;
-  value.size = record.info.size;
-  return put(dirent_key(name.folder, name.name, record.info.id), encode_dirent_value(value));
+  return put(dirent_key(name.folder, name.name, record.info.id), encode_dirent(record.info));
 }
 
 Result<std::vector<TransactionImpl::Name>> TransactionImpl::names_of(
@@ -393,11 +386,9 @@ Status TransactionImpl::rename_folder(const Name& from, const Name& to, const Fo
   info.parent = to.folder;
   info.name = to.name;
   moved_folders_ = true;
-  DirentValue value;
-  value.entry_class = static_cast<uint8_t>(EntryClass::kFolder);
   RAMET_TRY(put(folder_key(id), encode_folder(info)));
   RAMET_TRY(erase(dirent_key(from.folder, from.name + "/", id)));
-  return put(dirent_key(to.folder, to.name + "/", id), encode_dirent_value(value));
+  return put(dirent_key(to.folder, to.name + "/", id), encode_folder_dirent());
 }
 
 Status TransactionImpl::rename_object(const Name& from, const Name& to, const ObjectId& id) {

@@ -4,15 +4,25 @@
 
 #include <fmt/format.h>
 
-#include "engine/content/content_hasher.h"
+#include "engine/content/content_stream.h"
+#include "engine/content/extent_hasher.h"
 #include "engine/store_impl.h"
 #include "engine/tree/cursor.h"
 #include "format/keys.h"
 
 namespace ramet::engine {
+namespace {
 
-ViewImpl::ViewImpl(StoreImpl& store, ContainerId container, const Root& root, Sequence sequence)
+// Extents whose blocks are read together, a few at a time so that memory stays small.
+constexpr size_t kReadAtOnce = 16;
+constexpr uint64_t kReadBytesAtOnce = 1u << 20;
+
+}  // namespace
+
+ViewImpl::ViewImpl(StoreImpl& store, std::unique_ptr<Pins::Reader> hold, ContainerId container,
+                   const Root& root, Sequence sequence)
     : store_(store),
+      hold_(std::move(hold)),
       container_(container),
       sequence_(sequence),
       reader_(store.context(), root) {}
@@ -83,26 +93,50 @@ Result<size_t> ViewImpl::read(ObjectId id, uint64_t offset, std::span<char> into
   RAMET_ASSIGN(const ObjectRecord record, reader_.object(id));
   if (offset >= record.info.size) return size_t{0};
   const uint64_t length = std::min<uint64_t>(into.size(), record.info.size - offset);
-  std::fill_n(into.begin(), length, '\0');
+  // Reads of the same thread use the same memory again: kReadBytesAtOnce and one block.
+  thread_local BlockMemory memory;
+  std::vector<Extent> extents;
+  uint64_t bytes = 0;  // of their blocks, at least
+  uint64_t filled = offset;  // up to here `into` is
+  const auto copy = [&]() -> Status {
+    std::vector<std::shared_ptr<const CachedBlock>> cached;
+    std::vector<BlockRef> missing;
+    for (const Extent& extent : extents) {
+      cached.push_back(store_.block_cache().find(extent.block));
+      if (cached.back() == nullptr) missing.push_back(extent.block);
+    }
+    const Status status = store_.blocks().read_many(missing, memory);
+    if (!status.ok()) return Error(status.error()).with_context(describe(record));
+    size_t read = 0;
+    for (size_t i = 0; i < extents.size(); ++i) {
+      const Extent& extent = extents[i];
+      const ByteView block = cached[i] != nullptr ? cached[i]->raw() : memory.blocks()[read++];
+      if (cached[i] == nullptr) store_.block_cache().offer(extent.block, block);
+      const uint64_t from = std::max(filled, extent.offset);
+      const uint64_t to = std::min(offset + length, extent.end());
+      const uint64_t at = extent.offset_in_block + (from - extent.offset);
+      if (to < from || at + (to - from) > block.size()) {
+        return Error(ErrorCode::kCorruption,
+                     describe(record) + ": an extent ends behind its block");
+      }
+      std::fill_n(into.data() + (filled - offset), from - filled, '\0');
+      std::copy_n(block.data() + at, to - from, into.data() + (from - offset));
+      filled = to;
+    }
+    extents.clear();
+    bytes = 0;
+    return ok();
+  };
   Status status = ok();
   RAMET_TRY(reader_.extents(record, offset, offset + length, [&](const Extent& extent) {
-    auto block = store_.blocks().read(extent.block);
-    if (!block.ok()) {
-      status = std::move(block).error().with_context(describe(record));
-      return false;
-    }
-    const uint64_t from = std::max(offset, extent.offset);
-    const uint64_t to = std::min(offset + length, extent.end());
-    const uint64_t at = extent.offset_in_block + (from - extent.offset);
-    if (at + (to - from) > block->size()) {
-      status = Error(ErrorCode::kCorruption,
-                     describe(record) + ": an extent ends behind its block");
-      return false;
-    }
-    std::copy_n(block->data() + at, to - from, into.data() + (from - offset));
-    return true;
+    extents.push_back(extent);
+    bytes += extent.offset_in_block + extent.length;
+    if (extents.size() == kReadAtOnce || bytes >= kReadBytesAtOnce) status = copy();
+    return status.ok();
   }));
-  if (!status.ok()) return std::move(status).error();
+  RAMET_TRY(status);
+  RAMET_TRY(copy());
+  std::fill_n(into.data() + (filled - offset), offset + length - filled, '\0');
   return static_cast<size_t>(length);
 }
 
@@ -134,33 +168,31 @@ Status ViewImpl::verify(ObjectId id) const {
 
 Status ViewImpl::stream_record(const ObjectRecord& record,
                                const std::function<Status(uint64_t, ByteView)>& sink) const {
-  ContentHasher hasher;
-  uint64_t at = 0;
+  ExtentHasher hasher;
   uint64_t last_block = 0;
+  const auto use = [&](const Extent& extent,
+                       const Result<ContentStream::Block>& block) -> Status {
+    if (!block.ok()) return Error(block.error()).with_context(describe(record));
+    const bool fits = uint64_t{extent.offset_in_block} + extent.length <= block->raw.size();
+    if (!fits || !hasher.add(extent, block->name)) {
+      return Error(ErrorCode::kCorruption, describe(record) + ": its extents do not fit");
+    }
+    last_block = block->raw.size();
+    return sink(extent.offset, block->raw.substr(extent.offset_in_block, extent.length));
+  };
+  ContentStream content(store_.blocks(), store_.stream_helpers());
   Status status = ok();
-  RAMET_TRY(reader_.extents(record, 0, record.info.size, [&](const Extent& extent) {
-    auto block = store_.blocks().read(extent.block);
-    if (!block.ok()) {
-      status = std::move(block).error().with_context(describe(record));
-      return false;
-    }
-    if (extent.offset < at || uint64_t{extent.offset_in_block} + extent.length > block->size()) {
-      status = Error(ErrorCode::kCorruption, describe(record) + ": its extents do not fit");
-      return false;
-    }
-    hasher.add_hole(extent.offset - at);
-    hasher.add_block(blake3(*block), extent.offset_in_block, extent.length);
-    at = extent.end();
-    last_block = block->size();
-    status = sink(extent.offset,
-                  ByteView(*block).substr(extent.offset_in_block, extent.length));
-    return status.ok();
-  }));
-  if (!status.ok()) return status;
-  if (at > record.info.size) {
+  const Status walked =
+      reader_.extents(record, 0, record.info.size, [&](const Extent& extent) {
+        status = content.add(extent, use);
+        return status.ok();
+      });
+  RAMET_TRY(status);
+  RAMET_TRY(content.finish(use));
+  RAMET_TRY(walked);
+  if (hasher.end() > record.info.size) {
     return Error(ErrorCode::kCorruption, describe(record) + ": more content than its size");
   }
-  hasher.add_hole(record.info.size - at);
   RAMET_ASSIGN(const ContentHash expected, content_id(record));
   if (hasher.finish(record.info.size, last_block) != expected) {
     return Error(ErrorCode::kCorruption,

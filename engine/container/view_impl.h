@@ -2,6 +2,7 @@
 #pragma once
 
 #include "engine/container/reader.h"
+#include "engine/space/pins.h"
 #include "engine/view.h"
 
 namespace ramet::engine {
@@ -10,7 +11,8 @@ class StoreImpl;
 
 class ViewImpl : public View {
  public:
-  ViewImpl(StoreImpl& store, ContainerId container, const Root& root, Sequence sequence);
+  ViewImpl(StoreImpl& store, std::unique_ptr<Pins::Reader> hold, ContainerId container,
+           const Root& root, Sequence sequence);
 
   ContainerId container() const override { return container_; }
   Sequence sequence() const override { return sequence_; }
@@ -43,6 +45,7 @@ class ViewImpl : public View {
   Result<ContentHash> content_id(const ObjectRecord& record) const;
 
   StoreImpl& store_;
+  const std::unique_ptr<Pins::Reader> hold_;
   const ContainerId container_;
   const Sequence sequence_;
   Reader reader_;

@@ -31,11 +31,21 @@ size_t ContentIdBuilder::cut(ByteView bytes, bool last) {
     const size_t length = next_cut(bytes.substr(done), last, params_);
     if (length == 0) break;
     if (size_ == 0) first_block_bytes_ = length;
-    hasher_.add_block(blake3(bytes.substr(done, length)), 0, length);
+    const ByteView block = bytes.substr(done, length);
+    const ContentHash name = blake3(block);
+    hasher_.add_block(name, 0, length);
+    if (visit_) visit_(name, size_, block);
     size_ += length;
     done += length;
   }
   return done;
+}
+
+void ContentIdBuilder::add(const ContentHash& name, uint64_t offset, uint64_t length) {
+  hasher_.add_hole(offset - size_);
+  if (offset == 0) first_block_bytes_ = length;
+  hasher_.add_block(name, 0, length);
+  size_ = offset + length;
 }
 
 void ContentIdBuilder::end_data() {

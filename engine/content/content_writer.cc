@@ -9,15 +9,15 @@
 namespace ramet::engine {
 namespace {
 
-// So many extents stand in the object's record; more go to EXTENT entries.
-constexpr size_t kInlineExtents = 8;
 // When this many have gathered, full runs are written.
 constexpr size_t kGatheredExtents = 128;
 
 }  // namespace
 
 ContentWriterImpl::ContentWriterImpl(TransactionImpl& transaction, const ObjectId& id)
-    : transaction_(transaction), id_(id), params_{transaction.store().options().chunk_average} {
+    : transaction_(transaction), id_(id), params_{transaction.store().options().chunk_average},
+      preparer_(*transaction.store().index(), transaction.ingest().compression(),
+                transaction.store().encoders()) {
   transaction_.writer_opened();
 }
 
@@ -54,18 +54,28 @@ Status ContentWriterImpl::append(ByteView bytes) {
 }
 
 Result<size_t> ContentWriterImpl::cut(ByteView bytes, bool last) {
+  std::vector<ByteView> chunks;
   size_t done = 0;
   while (done < bytes.size()) {
     const size_t length = next_cut(bytes.substr(done), last, params_);
     if (length == 0) break;
-    RAMET_TRY(put_chunk(bytes.substr(done, length)));
+    chunks.push_back(bytes.substr(done, length));
     done += length;
   }
+  RAMET_TRY(put_chunks(chunks));
   return done;
 }
 
-Status ContentWriterImpl::put_chunk(ByteView chunk) {
-  RAMET_ASSIGN(const StoredBlock block, transaction_.ingest().put(chunk));
+Status ContentWriterImpl::put_chunks(const std::vector<ByteView>& chunks) {
+  const PreparedBlocks prepared = preparer_.blocks_of(chunks);
+  for (size_t i = 0; i < chunks.size(); ++i) {
+    RAMET_TRY(put_chunk(chunks[i], prepared.empty() ? nullptr : &prepared[i]));
+  }
+  return ok();
+}
+
+Status ContentWriterImpl::put_chunk(ByteView chunk, const PreparedBlock* prepared) {
+  RAMET_ASSIGN(const StoredBlock block, transaction_.ingest().put(chunk, prepared));
   if (extents_.empty() && !in_entries_) first_block_bytes_ = chunk.size();
   extents_.push_back(Extent{size_, chunk.size(), block.ref, 0});
   hasher_.add_block(block.name, 0, chunk.size());
@@ -101,14 +111,18 @@ Status ContentWriterImpl::hole(uint64_t length) {
   return ok();
 }
 
-Status ContentWriterImpl::finish(ObjectRecord& record) {
+Result<ContentHash> ContentWriterImpl::end() {
   RAMET_TRY(cut(buffer_, true));
   buffer_.clear();
+  return hasher_.finish(size_, first_block_bytes_);
+}
+
+Status ContentWriterImpl::finish(ObjectRecord& record) {
+  RAMET_ASSIGN(record.info.content_id, end());
   finished_ = true;
   transaction_.writer_closed();
   record.info.id = id_;
   record.info.size = size_;
-  record.info.content_id = hasher_.finish(size_, first_block_bytes_);
   if (in_entries_ || extents_.size() > kInlineExtents) {
     RAMET_TRY(put_full_runs(true));
     record.form = ContentForm::kExtents;

@@ -6,6 +6,7 @@
 
 #include "engine/container/records.h"
 #include "engine/content/content_hasher.h"
+#include "engine/content/prepared_blocks.h"
 #include "engine/transaction.h"
 #include "format/chunker.h"
 
@@ -23,18 +24,29 @@ class ContentWriterImpl : public ContentWriter {
   Status hole(uint64_t length) override;
   uint64_t size() const override { return size_ + buffer_.size(); }
 
+  // One whole chunk that was cut and named elsewhere, as this writer would have done. Not mixed
+  // with append(), but holes may stand between.
+  Status append_prepared(ByteView chunk, const PreparedBlock& prepared) {
+    return put_chunk(chunk, &prepared);
+  }
+
+  // Nothing follows: the content id. finish() is still to be called.
+  Result<ContentHash> end();
   // Ends the content and fills the record's form, extents, size, content id and id.
   Status finish(ObjectRecord& record);
 
  private:
   // Cuts whole chunks off the front; all of it with `last`. Returns the bytes taken.
   Result<size_t> cut(ByteView bytes, bool last);
-  Status put_chunk(ByteView chunk);
+  // In order; named and compressed beside each other.
+  Status put_chunks(const std::vector<ByteView>& chunks);
+  Status put_chunk(ByteView chunk, const PreparedBlock* prepared);
   Status put_full_runs(bool all);
 
   TransactionImpl& transaction_;
   const ObjectId id_;
   const ChunkerParams params_;
+  const BlockPreparer preparer_;
   Bytes buffer_;
   uint64_t size_ = 0;  // of what was cut, holes included
   std::vector<Extent> extents_;

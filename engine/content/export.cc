@@ -388,6 +388,7 @@ Result<CopyReport> export_tree(const View& view, std::string_view source,
   target_options.owners = options.owners;
   target_options.xattrs = options.xattrs;
   target_options.overwrite = options.overwrite;
+  target_options.write_back = options.sync;
   RAMET_ASSIGN(const auto target, io::TargetTree::open(directory, target_options));
   if (!options.overwrite) RAMET_TRY(engine::check_free(view, entry, *target));
   engine::Exporter exporter(view, options, *target);

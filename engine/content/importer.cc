@@ -32,12 +32,12 @@ ObjectId object_of(const io::SpillTable::Entry& entry) {
 // how a file was read.
 class HoleKeeper {
  public:
-  explicit HoleKeeper(ContentWriter& writer) : writer_(writer) {}
+  explicit HoleKeeper(ContentWriterImpl& writer) : writer_(writer) {}
 
-  Status write(uint64_t offset, ByteView bytes) {
-    RAMET_TRY(fill_to(offset));
-    at_ += bytes.size();
-    return writer_.append(bytes);
+  Status write_prepared(ByteView chunk, const PreparedBlock& block) {
+    RAMET_TRY(fill_to(block.offset));
+    at_ += chunk.size();
+    return writer_.append_prepared(chunk, block);
   }
   Status fill_to(uint64_t offset) {
     if (offset == at_) return ok();
@@ -47,7 +47,7 @@ class HoleKeeper {
   }
 
  private:
-  ContentWriter& writer_;
+  ContentWriterImpl& writer_;
   uint64_t at_ = 0;
 };
 
@@ -59,8 +59,9 @@ bool equal_but_for_xattrs(const Attributes& a, const io::TreeAttributes& b, bool
 }  // namespace
 
 Importer::Importer(TransactionImpl& transaction, io::SourceTree& source, std::string path,
-                   const ImportOptions& options, int attempts)
+                   const ImportOptions& options, int attempts, StatCache* cache)
     : transaction_(transaction),
+      cache_(cache),
       source_(source),
       options_(options),
       attempts_(attempts),
@@ -284,7 +285,48 @@ Status Importer::finish_put(const SourceItem& item, const ObjectId& id,
 
 // --- files ---------------------------------------------------------------------------------------
 
+FileStamp stamp_of(const SourceItem& item) {
+  return {item.identity.device, item.identity.inode, item.identity.birth,
+          item.size,            item.attributes.modified, item.changed};
+}
+
+uint64_t hash_of_xattrs(const std::vector<Xattr>& xattrs, bool with) {
+  Bytes all;
+  for (const Xattr& xattr : xattrs) {
+    append(all, static_cast<uint64_t>(xattr.name.size()));
+    append(all, static_cast<uint64_t>(xattr.value.size()));
+    all += xattr.name;
+    all += xattr.value;
+  }
+  return xxh3_seeded(all, with ? 1 : 0);
+}
+
+// What could not be read as it is (the notes) is to be said again the next time.
+void Importer::note(const SourceItem& item, const Attributes& attributes,
+                    const ContentHash& content) {
+  if (cache_ == nullptr || item.links > 1 || !item.notes.empty()) return;
+  cache_->note(stamp_of(item),
+               {content, hash_of_xattrs(attributes.xattrs, options_.xattrs)});
+}
+
+Result<bool> Importer::import_known(SourceItem& item) {
+  if (!old_ || old_->info.links_count > 1 || !may_be_unchanged(item)) return false;
+  const uint64_t xattrs = hash_of_xattrs(old_->info.attributes.xattrs, options_.xattrs);
+  if (xattrs != static_cast<const KnownFile*>(item.prepared.get())->xattrs) return false;
+  if (item.size > 0 && content_id_of_old() != item.digest) return false;
+  ++report_.files;
+  report_.bytes += item.size;
+  progress_.add_file();
+  progress_.add_bytes(item.size);
+  keep_unchanged(item);
+  return true;
+}
+
 Status Importer::import_file(SourceItem& item, const std::string& name) {
+  if (item.known) {
+    RAMET_ASSIGN(const bool kept, import_known(item));
+    if (kept) return ok();
+  }
   return item.loaded ? import_loaded(item, name) : import_streamed(item, name);
 }
 
@@ -295,6 +337,7 @@ Status Importer::import_loaded(SourceItem& item, const std::string& name) {
   progress_.add_file();
   progress_.add_bytes(item.size);
   const Attributes attributes = take_attributes(item);
+  note(item, attributes, item.digest);
   RAMET_ASSIGN(const bool unchanged, is_unchanged(item, attributes, item.digest));
   if (unchanged) {
     keep_unchanged(item);
@@ -307,11 +350,12 @@ Status Importer::import_loaded(SourceItem& item, const std::string& name) {
 Result<std::unique_ptr<ContentWriter>> Importer::write_loaded(const SourceItem& item) {
   if (item.size == 0) return std::unique_ptr<ContentWriter>();
   RAMET_ASSIGN(auto content, transaction_.write_content());
-  HoleKeeper keeper(*content);
+  auto& writer = static_cast<ContentWriterImpl&>(*content);
+  HoleKeeper keeper(writer);
   ByteView rest = item.bytes;
-  for (const io::DataRange& range : item.ranges) {
-    RAMET_TRY(keeper.write(range.offset, rest.substr(0, range.length)));
-    rest.remove_prefix(range.length);
+  for (const PreparedBlock& block : *static_cast<const PreparedBlocks*>(item.prepared.get())) {
+    RAMET_TRY(keeper.write_prepared(rest.substr(0, block.length), block));
+    rest.remove_prefix(block.length);
   }
   RAMET_TRY(keeper.fill_to(item.size));
   return content;
@@ -320,7 +364,7 @@ Result<std::unique_ptr<ContentWriter>> Importer::write_loaded(const SourceItem& 
 Status Importer::import_streamed(SourceItem& item, const std::string& name) {
   for (int attempt = 1; attempt <= attempts_; ++attempt) {
     auto done = Streamed::kGivenUp;
-    if (may_be_unchanged(item)) {
+    if (!item.known && may_be_unchanged(item)) {
       RAMET_ASSIGN(done, compare_streamed(item, attempt));
       if (done == Streamed::kAgain) continue;
     }
@@ -343,15 +387,16 @@ Status Importer::import_streamed(SourceItem& item, const std::string& name) {
 Result<Importer::Streamed> Importer::compare_streamed(SourceItem& item, int attempt) {
   ContentIdBuilder builder({transaction_.store().options().chunk_average});
   RAMET_ASSIGN(const Outcome outcome,
-               stream(item, attempt, [&](uint64_t offset, ByteView bytes) {
-                 builder.write(offset, bytes);
+               stream(item, attempt, nullptr, [&](const PreparedBlock& block, ByteView) {
+                 builder.add(block.name, block.offset, block.length);
                  return ok();
                }));
   if (outcome == Outcome::kWhole) {
     const Attributes attributes = take_attributes(item);
-    RAMET_ASSIGN(const bool unchanged,
-                 is_unchanged(item, attributes, builder.finish(item.size)));
+    const ContentHash content = builder.finish(item.size);
+    RAMET_ASSIGN(const bool unchanged, is_unchanged(item, attributes, content));
     if (unchanged) {
+      note(item, attributes, content);
       keep_unchanged(item);
       return Streamed::kDone;
     }
@@ -364,14 +409,18 @@ Result<Importer::Streamed> Importer::compare_streamed(SourceItem& item, int atte
 Result<Importer::Streamed> Importer::store_streamed(SourceItem& item, const std::string& name,
                                                     int attempt) {
   RAMET_ASSIGN(auto content, transaction_.write_content());
-  HoleKeeper keeper(*content);
+  HoleKeeper keeper(static_cast<ContentWriterImpl&>(*content));
+  const BlockPreparer preparer(*transaction_.store().index(), transaction_.ingest().compression(),
+                               nullptr);
   RAMET_ASSIGN(const Outcome outcome,
-               stream(item, attempt, [&](uint64_t offset, ByteView bytes) {
-                 return keeper.write(offset, bytes);
+               stream(item, attempt, &preparer, [&](const PreparedBlock& block, ByteView raw) {
+                 return keeper.write_prepared(raw, block);
                }));
   if (outcome == Outcome::kWhole) {
     RAMET_TRY(keeper.fill_to(item.size));
     const Attributes attributes = take_attributes(item);
+    RAMET_ASSIGN(const ContentHash id, static_cast<ContentWriterImpl&>(*content).end());
+    note(item, attributes, id);
     RAMET_TRY(put(item, name, attributes, std::move(content)));
     return Streamed::kDone;
   }
@@ -383,15 +432,19 @@ Result<Importer::Streamed> Importer::store_streamed(SourceItem& item, const std:
 }
 
 // Counts progress, and takes it back if the file was not read as a whole.
-Result<Outcome> Importer::stream(SourceItem& item, int attempt,
-                                 const std::function<Status(uint64_t, ByteView)>& sink) {
+Result<Outcome> Importer::stream(SourceItem& item, int attempt, const BlockPreparer* preparer,
+                                 const StreamPipeline::Use& use) {
   uint64_t counted = 0;
+  StreamPipeline pipeline({transaction_.store().options().chunk_average}, preparer,
+                          options_.threads);
   RAMET_ASSIGN(const Outcome outcome,
-               source_.stream(item, attempt, [&](uint64_t offset, ByteView bytes) -> Status {
+               pipeline.run([&](io::StreamSink& sink) {
+                 return source_.stream(item, attempt, sink);
+               }, [&](const PreparedBlock& block, ByteView raw) -> Status {
                  RAMET_TRY(check_cancelled());
-                 counted += bytes.size();
-                 progress_.add_bytes(bytes.size());
-                 return sink(offset, bytes);
+                 counted += raw.size();
+                 progress_.add_bytes(raw.size());
+                 return use(block, raw);
                }));
   if (outcome == Outcome::kWhole) {
     progress_.add_bytes(item.size - counted);  // holes

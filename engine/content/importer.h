@@ -10,6 +10,8 @@
 #include <vector>
 
 #include "engine/container/transaction_impl.h"
+#include "engine/content/stat_cache.h"
+#include "engine/content/stream_pipeline.h"
 #include "engine/content/tree_copy.h"
 #include "engine/import.h"
 #include "io/source_tree.h"
@@ -19,9 +21,9 @@ namespace ramet::engine {
 
 class Importer {
  public:
-  // `path`: of the source, for messages. All references must outlive it.
+  // `path`: of the source, for messages. `cache`: null for none. All references must outlive it.
   Importer(TransactionImpl& transaction, io::SourceTree& source, std::string path,
-           const ImportOptions& options, int attempts);
+           const ImportOptions& options, int attempts, StatCache* cache);
 
   struct Target {
     FolderId folder;
@@ -44,6 +46,9 @@ class Importer {
   Status import_object(io::SourceItem& item);
   Status import_file(io::SourceItem& item, const std::string& name);
   Status import_loaded(io::SourceItem& item, const std::string& name);
+  // False if what the name leads to is not what is known of the file.
+  Result<bool> import_known(io::SourceItem& item);
+  void note(const io::SourceItem& item, const Attributes& attributes, const ContentHash& content);
   Status import_streamed(io::SourceItem& item, const std::string& name);
   Status import_symlink(io::SourceItem& item, const std::string& name);
   Status import_other(io::SourceItem& item, const std::string& name);
@@ -64,9 +69,9 @@ class Importer {
   enum class Streamed : uint8_t { kDone, kAgain, kGivenUp };
   Result<Streamed> compare_streamed(io::SourceItem& item, int attempt);
   Result<Streamed> store_streamed(io::SourceItem& item, const std::string& name, int attempt);
-  Result<io::SourceTree::Outcome> stream(
-      io::SourceItem& item, int attempt,
-      const std::function<Status(uint64_t offset, ByteView bytes)>& sink);
+  Result<io::SourceTree::Outcome> stream(io::SourceItem& item, int attempt,
+                                         const BlockPreparer* preparer,
+                                         const StreamPipeline::Use& use);
 
   Result<std::unique_ptr<ContentWriter>> write_loaded(const io::SourceItem& item);
   // Removes what must not be changed by put_object().
@@ -85,6 +90,7 @@ class Importer {
   Status check_cancelled() const;
 
   TransactionImpl& transaction_;
+  StatCache* const cache_;
   io::SourceTree& source_;
   const ImportOptions& options_;
   const int attempts_;
@@ -103,6 +109,11 @@ class Importer {
   // Objects with several names that stay -> the file (device, inode, birth) that they stand for.
   io::SpillTable claimed_;
 };
+
+// What the cache goes by.
+FileStamp stamp_of(const io::SourceItem& item);
+// `with`: whether the import keeps them at all.
+uint64_t hash_of_xattrs(const std::vector<Xattr>& xattrs, bool with);
 
 // import_tree() with more to say about reading: for tests.
 Result<CopyReport> import_with(Store& store, ContainerId container, const std::string& directory,

@@ -322,6 +322,13 @@ Result<std::shared_ptr<IndexRun>> DedupeIndex::merge_into_one(
   return open_written(identity);
 }
 
+void DedupeIndex::verify() {
+  for (const auto& run : published()->runs) {
+    const Status whole = run->verify();
+    if (!whole.ok()) notes_.add(whole.error());
+  }
+}
+
 // Requires: merge_mutex_.
 Status DedupeIndex::merge_newest(uint64_t entries_max) {
   if (rebuilding_) return ok();

@@ -142,6 +142,8 @@ class DedupeIndex {
   Result<std::unique_ptr<Rebuild>> rebuild_begin();
 
   IndexStats stats() const;
+  // Reads every page of every run; what is damaged becomes a note.
+  void verify();
   // What went wrong since the last call (the first 32 of it), for a log.
   std::vector<std::string> take_notes() { return notes_.take(); }
 

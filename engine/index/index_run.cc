@@ -211,6 +211,20 @@ Status IndexRun::load_filter() {
   return ok();
 }
 
+Status IndexRun::verify() const {
+  std::vector<IndexPage> page(1);
+  const auto check = [&](PageKind kind, uint64_t offset, uint64_t pages) -> Status {
+    for (uint64_t number = 0; number < pages; ++number) {
+      RAMET_TRY(read_pages(*file_, offset + number * kIndexPageBytes, page));
+      RAMET_TRY(check_page_of(*file_, page[0], kind, header_.salt, number));
+    }
+    return ok();
+  };
+  RAMET_TRY(check(PageKind::kFilter, header_.filter_offset(), header_.filter_pages));
+  RAMET_TRY(check(PageKind::kSamples, header_.samples_offset(), header_.sample_pages));
+  return check(PageKind::kWindow, header_.windows_offset(), header_.windows);
+}
+
 Result<std::shared_ptr<const IndexPage>> IndexRun::window(uint64_t number, WindowCache& cache) {
   if (auto cached = cache.find(header_.number, number)) return cached;
   auto page = std::make_shared<IndexPage>();

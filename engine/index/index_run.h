@@ -82,6 +82,8 @@ class IndexRun {
   // other prefixes may still be found; a run whose samples are damaged says so once, and then has
   // nothing.
   Status find(uint64_t prefix, WindowCache& cache, std::vector<IndexEntry>* found);
+  // Reads and checks every page. kCorruption names the first that is damaged.
+  Status verify() const;
 
  private:
   friend class RunScanner;

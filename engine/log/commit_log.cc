@@ -54,11 +54,12 @@ Bytes build_group(std::span<LogEntry* const> entries, uint64_t seed, uint64_t of
 }  // namespace
 
 bool verify_commit(ByteView payload) {
-  // Tables are bounded by the payload's bytes; depth as deep as the schema goes.
+  // Tables are bounded by the payload's bytes (each takes 8 at least, and the verifier looks at one
+  // as often as something leads to it); depth as deep as the schema goes.
   constexpr flatbuffers::uoffset_t kDepthMax = 16;
-  constexpr flatbuffers::uoffset_t kTablesMax = 1u << 30;
+  const auto tables_max = static_cast<flatbuffers::uoffset_t>(payload.size() / 8 + 1);
   flatbuffers::Verifier verifier(reinterpret_cast<const uint8_t*>(payload.data()), payload.size(),
-                                 kDepthMax, kTablesMax);
+                                 kDepthMax, tables_max);
   return fb::VerifyCommitBuffer(verifier);
 }
 
@@ -210,7 +211,7 @@ Status CommitLog::switch_to(const std::shared_ptr<Segment>& next) {
 Status CommitLog::reserve(uint64_t end) {
   if (end <= allocated_) return ok();
   const uint64_t from = std::max<uint64_t>(allocated_, kSegmentHeaderBytes);
-  uint64_t target = std::max(end, from + next_allocation_);
+  uint64_t target = save_space_.load() ? end : std::max(end, from + next_allocation_);
   Status status = current_->file().allocate(from, target - from);
   if (!status.ok() && status.error().code() == ErrorCode::kOutOfSpace && target > end) {
     target = end;

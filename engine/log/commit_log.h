@@ -19,6 +19,7 @@
 // time; the two may overlap.
 #pragma once
 
+#include <atomic>
 #include <memory>
 #include <mutex>
 #include <span>
@@ -67,6 +68,8 @@ class CommitLog {
   // Decides where an entry goes: gives its blocks their slots and names its segment. `bytes` is
   // the expected size of the payload.
   Status place(LogEntry& entry, uint64_t bytes);
+  // While set, nothing is allocated ahead: the disk is full.
+  void save_space(bool save) { save_space_.store(save); }
   // The next placement begins a new segment, so that the log before can go.
   void request_roll();
 
@@ -76,6 +79,8 @@ class CommitLog {
   // must be called before it is.
   Status write_groups(std::span<LogEntry* const> entries, size_t* durable);
   bool poisoned() const { return poisoned_; }
+  // A sync of what commits lean on failed: none can be made durable any more [SEG-3].
+  std::optional<Error> sync_failure() const { return blocks_.sync_failure(); }
   // Forgets placements after a failure, so that the next group goes on in the current segment.
   void abandon_placements();
 
@@ -101,6 +106,7 @@ class CommitLog {
   bool poisoned_ = false;
   uint64_t allocated_ = 0;      // of the current segment's file
   uint64_t next_allocation_ = 0;
+  std::atomic<bool> save_space_{false};
 
   mutable std::mutex mu_;
   // Guarded by mu_:

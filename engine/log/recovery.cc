@@ -23,18 +23,27 @@ struct Group {
   uint64_t next = 0;    // offset behind the group
 };
 
+// A commit's payload is joined in memory; FlatBuffers end at 2 GiB, transactions spill long before.
+constexpr size_t kCommitBytesMax = 1u << 30;
+
 // Reads a whole group; any bad frame in it is an error [LOG-5].
-Result<Group> read_group(FileWindow& window, uint64_t offset, uint64_t seed) {
+// `reached`: where the frames end that could be read, also on failure; may be null.
+Result<Group> read_group(FileWindow& window, uint64_t offset, uint64_t seed,
+                         uint64_t* reached = nullptr) {
   Group group;
   Bytes joined;
   for (;;) {
     ByteView payload;
     RAMET_ASSIGN(const FrameHeader header, read_frame(window, offset, seed, &payload));
     offset += frame_span(header);
+    if (reached != nullptr) *reached = offset;
     bool last = (header.flags & kFrameLastOfGroup) != 0;
     switch (header.kind) {
       case FrameKind::kBlock: break;
       case FrameKind::kCommit:
+        if (joined.size() + payload.size() > kCommitBytesMax) {
+          return Error(ErrorCode::kCorruption, "a commit longer than any");
+        }
         joined.append(payload);
         if ((header.flags & kFrameLastOfCommit) != 0) {
           group.commits.push_back({header.sequence, std::move(joined)});
@@ -69,13 +78,15 @@ Result<const fb::Commit*> parse_commit(ByteView payload) {
 Result<bool> is_damage(io::File& file, FileWindow& window, uint64_t from, uint64_t seed,
                        Sequence last) {
   auto footer = read_footer(file, seed);
+  if (!footer.ok() && footer.error().code() == ErrorCode::kIoError) return footer.error();
   if (footer.ok() && footer->has_value() && (*footer)->last_sequence > last) return true;
-  for (uint64_t at = align_up(from, kGroupBytes); at < window.file_size(); at += kGroupBytes) {
+  for (uint64_t at = align_up(from, kGroupBytes); at < window.file_size();) {
     ByteView payload;
     auto header = read_frame(window, at, seed, &payload);
     // The proof may stand anywhere in a valid group: look at each of its commits.
     Bytes joined;
-    for (uint64_t offset = at; header.ok();) {
+    uint64_t offset = at;
+    while (header.ok() && joined.size() <= kCommitBytesMax) {
       if (header->kind == FrameKind::kSynced && header->sequence > last) return true;
       if (header->kind == FrameKind::kCommit) {
         joined.append(payload);
@@ -90,6 +101,9 @@ Result<bool> is_damage(io::File& file, FileWindow& window, uint64_t from, uint64
       header = read_frame(window, offset, seed, &payload);
     }
     if (!header.ok() && header.error().code() == ErrorCode::kIoError) return header.error();
+    // No group begins inside the frames that were read; reading them again from each boundary
+    // would take a time that grows with the square of the file.
+    at = std::max(at + kGroupBytes, align_up(offset, kGroupBytes));
   }
   return false;
 }
@@ -102,7 +116,7 @@ Result<bool> holds_frames(io::File& file, uint64_t seed) {
   RAMET_ASSIGN(const uint64_t size, file.size());
   FileWindow window(file, size);
   for (uint64_t at = kSegmentHeaderBytes; at < size; at += kGroupBytes) {
-    RAMET_ASSIGN(const ByteView bytes, window.at(at, kFrameHeaderBytes));
+    RAMET_ASSIGN(const ByteView bytes, window.at(at, kFrameHeaderBytesMax));
     if (decode_frame_header(bytes, seed).ok()) return true;
   }
   return false;
@@ -174,7 +188,12 @@ class Walker {
         return damaged(file, at, status.error().message());
       }
       walk_.bytes += group->next - at;
-      if (group->footer) return group->footer->next_segment;
+      if (group->footer) {
+        // Numbers are handed out in order; one that goes back would lead in circles.
+        const SegmentNo next = group->footer->next_segment;
+        if (next == 0 || next > who.number) return next;
+        return damaged(file, at, fmt::format("segment {} cannot follow", next));
+      }
       walk_.end.offset = group->next;
     }
   }
@@ -264,7 +283,9 @@ class Walker {
     RAMET_ASSIGN(auto file, blocks_.env().open(blocks_.path_of(number, 0), io::OpenMode::kRead));
     auto footer = read_footer(*file, who.seed);
     std::vector<SlotEntry> slots;
-    uint64_t end = walk_.end.offset;
+    RAMET_ASSIGN(const uint64_t size, file->size());
+    // What fills the last group up may have got lost.
+    uint64_t end = std::min(walk_.end.offset, size);
     uint64_t footer_offset = 0;
     if (footer.ok() && footer->has_value()) {
       slots = std::move((*footer)->slots);
@@ -290,6 +311,33 @@ class Walker {
 };
 
 }  // namespace
+
+Status each_group(io::File& file, uint64_t seed,
+                  const std::function<Status(uint64_t offset, std::span<const LoggedCommit>)>&
+                      visit) {
+  RAMET_ASSIGN(const uint64_t size, file.size());
+  FileWindow window(file, size);
+  for (uint64_t at = kSegmentHeaderBytes; at < size;) {
+    uint64_t reached = at;
+    auto group = read_group(window, at, seed, &reached);
+    if (!group.ok()) {
+      if (group.error().code() == ErrorCode::kIoError) return std::move(group).error();
+      // No group begins inside the frames that were read.
+      at = std::max(at + kGroupBytes, align_up(reached, kGroupBytes));
+      continue;
+    }
+    std::vector<LoggedCommit> commits;
+    for (Commit& commit : group->commits) {
+      const auto table = parse_commit(commit.payload);
+      if (!table.ok() || (*table)->sequence() != commit.sequence) continue;
+      const uint64_t chain = (*table)->previous_chain();
+      commits.push_back({commit.sequence, chain, std::move(commit.payload)});
+    }
+    if (!commits.empty()) RAMET_TRY(visit(at, commits));
+    at = std::max(at + kGroupBytes, group->next);
+  }
+  return ok();
+}
 
 Result<LogWalk> walk_log(BlockStore& blocks, const LogPosition& from,
                          const LogPosition& durable_end,

@@ -14,6 +14,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <span>
 #include <vector>
 
 #include "engine/block/block_store.h"
@@ -28,6 +29,20 @@ struct LogWalk {
   std::vector<SegmentNo> segments;  // in order; registered with the block store as far as `end`
   std::optional<Error> damage;      // why the walk ended early; absent: at the end or a torn tail
 };
+
+// A commit as it stands in the log.
+struct LoggedCommit {
+  Sequence sequence = 0;
+  uint64_t previous_chain = 0;
+  Bytes payload;
+};
+
+// Every whole group of a commit segment that holds commits, in file order; what cannot be read
+// between them is passed over. For who looks for what can still be had: nothing here says which of
+// them count. `visit` gets where the group begins; an error it returns ends the walk.
+Status each_group(io::File& file, uint64_t seed,
+                  const std::function<Status(uint64_t offset, std::span<const LoggedCommit>)>&
+                      visit);
 
 // Walks from `from`. `apply` gets each commit's payload in order, its chain and sequence already
 // checked; an error it returns ends the walk and is returned, except kCorruption, which becomes

@@ -1,5 +1,7 @@
 #include "engine/log/superblock_store.h"
 
+#include <algorithm>
+
 namespace ramet::engine {
 
 std::string SuperblockStore::path_of(size_t slot) const {
@@ -52,6 +54,31 @@ void SuperblockStore::fall_back() {
   other_.reset();
 }
 
+void SuperblockStore::assume(Superblock superblock) {
+  superblock.generation = std::max(superblock.generation, newest_.generation);
+  newest_ = superblock;
+  other_.reset();
+}
+
+Status SuperblockStore::sync(io::File& file) {
+  const Status synced = file.sync_data();
+  if (synced.ok()) return ok();
+  sync_failed_ = true;
+  // Never kOutOfSpace: it must not be taken for a write that can be tried again.
+  return Error(ErrorCode::kIoError, synced.error().message());
+}
+
+Status SuperblockStore::write_again() {
+  // If there is no other, that one was being written when the newest had long been synced.
+  if (!other_) return ok();
+  const std::string path = path_of(newest_slot_);
+  RAMET_ASSIGN(const Bytes bytes, io::read_file(*env_, path, kSuperblockBytes));
+  RAMET_TRY(decode_superblock(bytes));
+  RAMET_ASSIGN(auto file, env_->open(path, io::OpenMode::kReadWrite));
+  RAMET_TRY(file->write(0, bytes));
+  return sync(*file);
+}
+
 Status SuperblockStore::write(Superblock superblock) {
   superblock.generation = newest_.generation + 1;
   superblock.written_at = env_->now();
@@ -64,12 +91,7 @@ Status SuperblockStore::write(Superblock superblock) {
   }
   if (!file.ok()) return std::move(file).error();
   RAMET_TRY((*file)->write(0, encode_superblock(superblock)));
-  const Status synced = (*file)->sync_data();
-  if (!synced.ok()) {
-    sync_failed_ = true;
-    // Never kOutOfSpace: it must not be taken for a write that can be tried again.
-    return Error(ErrorCode::kIoError, synced.error().message());
-  }
+  RAMET_TRY(sync(**file));
   other_ = newest_;
   newest_ = superblock;
   newest_slot_ = slot;

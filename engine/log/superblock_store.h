@@ -28,6 +28,13 @@ class SuperblockStore {
   // The newest one's checkpoint cannot be read: go on from the other; write() will replace the
   // bad one first. Requires: other().
   void fall_back();
+  // Goes on from this one, whatever the files say: for a repair. Its generation becomes greater
+  // than any that load() found; nothing is written before write().
+  void assume(Superblock superblock);
+  // Writes the newest once more where it is, the same bytes, synced: when a sync of an earlier
+  // process has failed it may stand in the page cache only, and the other be all that the device
+  // has. To be called before the first write() of a process.
+  Status write_again();
   // Writes over the older of the two, with the next generation, synced. The other stays as it is.
   Status write(Superblock superblock);
   // A sync failed once: what the device holds in the older slot cannot be known.
@@ -39,6 +46,7 @@ class SuperblockStore {
 
  private:
   std::string path_of(size_t slot) const;
+  Status sync(io::File& file);
 
   std::shared_ptr<io::Env> env_;
   std::string directory_;

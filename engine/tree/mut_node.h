@@ -149,8 +149,7 @@ class MutNode {
   uint32_t last_insert() const { return last_insert_; }
   bool inserts_in_sequence() const { return run_ >= 3; }
 
-  // Set once, by the first persist() that wrote the node (several may at once: a checkpoint and
-  // transactions that spill); readable in any thread from then on.
+  // Set once, by the persist() that wrote the node; readable in any thread from then on.
   bool persisted() const { return persisted_.load(std::memory_order_acquire) == Persisted::kYes; }
   // Requires: persisted().
   const BlockRef& persisted_ref() const { return persisted_ref_; }

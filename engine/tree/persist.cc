@@ -1,5 +1,6 @@
 #include "engine/tree/persist.h"
 
+#include <functional>
 #include <unordered_map>
 #include <vector>
 
@@ -8,14 +9,17 @@
 namespace ramet::engine {
 namespace {
 
-Result<Bytes> encode_leaf_node(const MutNode& node) {
+// Where a dirty node that was written stands.
+using RefOf = std::function<BlockRef(const MutNode&)>;
+
+Result<Bytes> encode_leaf_node(const MutNode& node, const RefOf& ref_of) {
   std::vector<LeafItem> items;
   items.reserve(node.count());
   // References with a dirty first one, made clean. Reserved: items point into it.
   std::vector<std::vector<BlockRef>> settled;
   for (uint32_t i = node.next_dirty(0); i < node.count(); i = node.next_dirty(i + 1)) {
     settled.emplace_back(node.refs(i).begin(), node.refs(i).end());
-    settled.back()[0] = node.dirty(i)->persisted_ref();
+    settled.back()[0] = ref_of(*node.dirty(i));
   }
   size_t next_settled = 0;
   uint32_t next_dirty = node.next_dirty(0);
@@ -30,26 +34,60 @@ Result<Bytes> encode_leaf_node(const MutNode& node) {
   return encode_leaf(items);
 }
 
-Result<Bytes> encode_inner_node(const MutNode& node) {
+Result<Bytes> encode_inner_node(const MutNode& node, const RefOf& ref_of) {
   std::vector<ChildItem> items;
   items.reserve(node.count());
   for (uint32_t i = 0; i < node.count(); ++i) {
     const Child& child = node.child(i);
-    items.push_back({node.key(i), child.dirty ? child.dirty->persisted_ref() : child.ref,
+    items.push_back({node.key(i), child.dirty ? ref_of(*child.dirty) : child.ref,
                      child.birth, child.grafted, &child.summary});
   }
   return encode_inner(node.level(), items);
 }
 
-Status persist_node(TreeContext& context, const MutNode& node, Sequence sequence) {
-  RAMET_ASSIGN(const Bytes encoded, encode_node(node));
-  RAMET_ASSIGN(const BlockRef ref, context.store->store(encoded, sequence));
-  count(context.counters.written);
-  // Verified before anybody may rely on it [INV-12].
-  RAMET_ASSIGN(CleanNodePtr clean, CleanNode::open(NodeBuffer::copy_of(encoded), ref));
-  context.cache->insert(std::move(clean));
-  node.set_persisted(ref);
+Result<Bytes> encode_with(const MutNode& node, const RefOf& ref_of) {
+  return node.is_leaf() ? encode_leaf_node(node, ref_of) : encode_inner_node(node, ref_of);
+}
+
+// Writes what is dirty, children first; `ref_of` gives null for what was not written yet, and
+// `wrote` is told what was.
+Status write_dirty(TreeContext& context, const MutNode& root, Sequence sequence,
+                   const RefOf& ref_of,
+                   const std::function<void(const MutNode&, const BlockRef&)>& wrote) {
+  struct Frame {
+    const MutNode* node;
+    uint32_t next;
+  };
+  std::vector<Frame> stack;
+  if (ref_of(root).is_null()) stack.push_back({&root, 0});
+  while (!stack.empty()) {
+    Frame& frame = stack.back();
+    const MutNode& node = *frame.node;
+    const uint32_t at = node.next_dirty(frame.next);
+    if (at < node.count()) {
+      frame.next = at + 1;
+      const MutNode* child = node.dirty(at).get();
+      if (ref_of(*child).is_null()) stack.push_back({child, 0});
+      continue;
+    }
+    RAMET_ASSIGN(const Bytes encoded, encode_with(node, ref_of));
+    RAMET_ASSIGN(const BlockRef ref, context.store->store(encoded, sequence));
+    count(context.counters.written);
+    // Verified before anybody may rely on it [INV-12].
+    RAMET_ASSIGN(CleanNodePtr clean, CleanNode::open(NodeBuffer::copy_of(encoded), ref));
+    context.cache->insert(std::move(clean));
+    wrote(node, ref);
+    stack.pop_back();
+  }
   return {};
+}
+
+BlockRef persisted_ref_of(const MutNode& node) {
+  return node.persisted() ? node.persisted_ref() : BlockRef{};
+}
+
+Root written_as(const Root& root, const BlockRef& ref) {
+  return Root{ref, nullptr, root.level, root.summary, root.birth};
 }
 
 class Replacer {
@@ -102,32 +140,29 @@ class Replacer {
 
 }  // namespace
 
-Result<Bytes> encode_node(const MutNode& node) {
-  return node.is_leaf() ? encode_leaf_node(node) : encode_inner_node(node);
-}
+Result<Bytes> encode_node(const MutNode& node) { return encode_with(node, persisted_ref_of); }
 
 Result<Root> persist(TreeContext& context, const Root& root, Sequence sequence) {
   if (!root.dirty) return root;
-  struct Frame {
-    const MutNode* node;
-    uint32_t next;
+  RAMET_TRY(write_dirty(context, *root.dirty, sequence, persisted_ref_of,
+                        [](const MutNode& node, const BlockRef& ref) {
+                          node.set_persisted(ref);
+                        }));
+  return written_as(root, root.dirty->persisted_ref());
+}
+
+Result<Root> write_copy(TreeContext& context, const Root& root, Sequence sequence) {
+  if (!root.dirty) return root;
+  std::unordered_map<const MutNode*, BlockRef> written;  // looked up, never iterated
+  const auto ref_of = [&](const MutNode& node) {
+    const auto found = written.find(&node);
+    return found != written.end() ? found->second : persisted_ref_of(node);
   };
-  std::vector<Frame> stack;
-  if (!root.dirty->persisted()) stack.push_back({root.dirty.get(), 0});
-  while (!stack.empty()) {
-    Frame& frame = stack.back();
-    const MutNode& node = *frame.node;
-    const uint32_t at = node.next_dirty(frame.next);
-    if (at < node.count()) {
-      frame.next = at + 1;
-      const MutNode* child = node.dirty(at).get();
-      if (!child->persisted()) stack.push_back({child, 0});
-      continue;
-    }
-    RAMET_TRY(persist_node(context, node, sequence));
-    stack.pop_back();
-  }
-  return Root{root.dirty->persisted_ref(), nullptr, root.level, root.summary, root.birth};
+  RAMET_TRY(write_dirty(context, *root.dirty, sequence, ref_of,
+                        [&](const MutNode& node, const BlockRef& ref) {
+                          written.emplace(&node, ref);
+                        }));
+  return written_as(root, ref_of(*root.dirty));
 }
 
 Root replace_persisted(TreeContext& context, Root head) {

@@ -16,11 +16,15 @@ Result<Bytes> encode_node(const MutNode& node);
 //
 // May run in a thread of its own while the version is read and later versions are written: it
 // touches only nodes that are shared (by `root`), and changes nothing in them but the reference
-// under which they are persisted. Others may run beside it, also over the same nodes: then some are
-// written twice.
+// under which they are persisted. For checkpoints, one at a time a store: what they mark is counted
+// by them.
 // kOutOfSpace, kIoError; kCorruption if a node does not verify as it was encoded. What was written
 // before a failure stays persisted, and is not written again by the next call.
 Result<Root> persist(TreeContext& context, const Root& root, Sequence sequence);
+
+// The same for a version that may never count (a transaction that spills): marks nothing, for the
+// nodes that it shares with others must not be taken for written when it is given up.
+Result<Root> write_copy(TreeContext& context, const Root& root, Sequence sequence);
 
 // An equal version in which every reference to a persisted dirty node is a reference to the
 // written one, so that the dirty one can be freed. Persisted nodes are not descended into: the

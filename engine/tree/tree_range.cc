@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "engine/tree/split_join.h"
+#include "engine/planted.h"
 #include "engine/tree/tree.h"
 
 namespace ramet::engine {
@@ -46,10 +47,13 @@ Status Tree::erase_range(ByteView from, ByteView to, Sequence sequence) {
     RAMET_ASSIGN(high, split(context(), std::move(high.left), end));
   }
   if (high.left.empty()) return {};
+  const Summary before = summary();
   RAMET_TRY(stamp(context(), low.left, Edge::kLast, sequence));
   RAMET_TRY(stamp(context(), high.right, Edge::kFirst, sequence));
   RAMET_ASSIGN(Subtree rest, join(context(), std::move(low.left), end, std::move(high.right)));
-  return become(std::move(rest), sequence);
+  RAMET_TRY(become(std::move(rest), sequence));
+  if (planted(Bug::kStaleSummary) && !empty()) root_.summary = before;
+  return {};
 }
 
 Status Tree::keep_range(ByteView from, ByteView to, Sequence sequence) {

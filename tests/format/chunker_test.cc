@@ -1,10 +1,11 @@
 // mulcdc-v1: golden cuts, a second implementation straight from the definition, and the promise
 // that cuts do not depend on how the content is handed over.
-#include "format/chunker.h"
+#include "format/chunk_scan.h"
 
 #include <algorithm>
 #include <fstream>
 #include <iterator>
+#include <memory>
 #include <sstream>
 #include <string>
 #include <vector>
@@ -169,6 +170,56 @@ RC_GTEST_PROP(ChunkerProperty, CutsMatchTheDefinition, ()) {
   const auto length = *rc::gen::inRange<size_t>(0, 12 * size_t{params.average});
   const Bytes input = make_input(kind, seed, length);
   RC_ASSERT(cuts_of(input, params) == naive_cuts(input, params));
+}
+
+RC_GTEST_PROP(ChunkerProperty, EveryScanGivesTheSameCuts, ()) {
+  const ChunkerParams params{.average = *rc::gen::element(256u, 1024u, 4096u)};
+  const int kind = *rc::gen::inRange(0, 4);
+  const auto seed = *rc::gen::inRange<uint64_t>(1, 1u << 30);
+  const auto length = *rc::gen::inRange<size_t>(0, 12 * size_t{params.average});
+  const Bytes input = make_input(kind, seed, length);
+  const std::vector<size_t> expected = naive_cuts(input, params);
+  for (const ChunkScan& scan : chunk_scans()) {
+    std::vector<size_t> cuts;
+    for (ByteView rest = input; !rest.empty(); rest.remove_prefix(cuts.back())) {
+      cuts.push_back(next_cut_by(scan, rest, true, params));
+    }
+    RC_ASSERT(cuts == expected);
+  }
+}
+
+// Masks of a few bits, so that hits stand everywhere: at the first and the last position, several
+// in one word, and in each phase.
+RC_GTEST_PROP(ChunkerProperty, EveryScanFindsTheFirstHit, ()) {
+  const int kind = *rc::gen::inRange(0, 4);
+  const auto seed = *rc::gen::inRange<uint64_t>(1, 1u << 30);
+  const auto blocks = *rc::gen::inRange<size_t>(0, 6);
+  const auto bits = *rc::gen::inRange(1, 12);
+  const uint32_t mask = ((1u << bits) - 1) << (27 - bits);
+  const size_t positions = blocks * ChunkScan::kBlock;
+  const Bytes input =
+      make_input(kind, seed, ChunkScan::kBefore + positions + ChunkScan::kWindow - 1);
+  const ByteView windows = ByteView(input).substr(ChunkScan::kBefore);
+  size_t expected = 0;
+  while (expected < positions &&
+         (naive_h32(windows, expected + ChunkScan::kWindow - 1) & mask) != 0) {
+    ++expected;
+  }
+  for (const ChunkScan& scan : chunk_scans()) {
+    // At any alignment, and with nothing behind the end that may be read.
+    const std::unique_ptr<char[]> copy(new char[input.size() + seed % 64]);
+    char* const at = copy.get() + seed % 64;
+    std::copy(input.begin(), input.end(), at);
+    RC_ASSERT(scan.find(at + ChunkScan::kBefore, blocks, mask) == expected);
+  }
+}
+
+TEST(ChunkScans, TheLastOneRunsEverywhere) {
+  ASSERT_FALSE(chunk_scans().empty());
+  EXPECT_STREQ(chunk_scans().back().name, "any");
+  fmt::print("scans:");
+  for (const ChunkScan& scan : chunk_scans()) fmt::print(" {}", scan.name);
+  fmt::print("\n");
 }
 
 RC_GTEST_PROP(ChunkerProperty, AnyBufferingGivesTheSameCuts, ()) {

@@ -54,6 +54,19 @@ TEST(Codec, NoiseAndTinyInputsAreNotCompressed) {
   }
 }
 
+TEST(Codec, TheQuickTestLooksAllOver) {
+  Bytes text;
+  while (text.size() < 32768) text += "a line of text like many others, number " +
+                                       std::to_string(text.size()) + "\n";
+  text.resize(32768);
+  const Bytes random = noise(32768);
+  for (const Bytes& raw : {text + random, random + text, random.substr(0, 16384) + text + random}) {
+    const auto stored = compress_if_it_pays(raw);
+    ASSERT_TRUE(stored.ok() && stored->has_value());
+    EXPECT_LT((*stored)->size(), raw.size() * 3 / 4);
+  }
+}
+
 TEST(Codec, LongestBlockRoundTripsAtExtremeLevels) {
   const Bytes raw(kBlockBytesMax, 'r');
   for (const int level : {-1000000000, 1, 1000000000}) {

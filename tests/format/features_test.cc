@@ -16,7 +16,8 @@ Bytes header_bytes(const FileHeader& header) {
 }
 
 TEST(FileHeader, RoundTripsForEveryKind) {
-  for (const FileKind kind : {FileKind::kSuperblock, FileKind::kSegment, FileKind::kIndexRun}) {
+  for (const FileKind kind : {FileKind::kSuperblock, FileKind::kSegment, FileKind::kIndexRun,
+                              FileKind::kScrub, FileKind::kStatCache}) {
     const FileHeader header = make_file_header(kind, 4096, {});
     const auto decoded = decode_file_header(header_bytes(header), kind, 4096);
     ASSERT_TRUE(decoded.ok());

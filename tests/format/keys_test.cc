@@ -189,6 +189,16 @@ RC_GTEST_PROP(KeysProperty, SnapshotAndToken, ()) {
              [](const ContentHash& hash) { return hash; });
 }
 
+RC_GTEST_PROP(KeysProperty, Expires, ()) {
+  const auto any_key = [] {
+    return ExpiresKey{*wide<uint64_t>(), *near_id<ContainerId>(), *near_name()};
+  };
+  check_keys(any_key(), any_key(),
+             [](const ExpiresKey& k) { return expires_key(k.time, k.container, k.snapshot); },
+             decode_expires_key,
+             [](const ExpiresKey& k) { return std::tuple(k.time, k.container, k.snapshot); });
+}
+
 RC_GTEST_PROP(KeysProperty, MapPages, ()) {
   const auto any_page = [] { return PageKey{*near_type(), *near_type()}; };
   const auto fields = [](const PageKey& k) { return std::tuple(k.segment, k.page); };
@@ -198,9 +208,8 @@ RC_GTEST_PROP(KeysProperty, MapPages, ()) {
   check_keys(any_page(), any_page(),
              [](const PageKey& k) { return count_key(k.segment, k.page); }, decode_count_key,
              fields);
-  check_keys(any_page(), any_page(),
-             [](const PageKey& k) { return condemned_key(k.segment, k.page); },
-             decode_condemned_key, fields);
+  check_keys(*near_type(), *near_type(), [](SegmentNo k) { return holes_key(k); },
+             decode_holes_key, [](SegmentNo k) { return k; });
   check_keys(UncountedKey{*near_type(), *near_type()}, UncountedKey{*near_type(), *near_type()},
              [](const UncountedKey& k) { return uncounted_key(k.segment, k.first); },
              decode_uncounted_key,
@@ -316,10 +325,11 @@ TEST(KeySpaces, UnknownPrefixesHaveNoSpace) {
   EXPECT_EQ(catalog_space_of("\x80"), std::nullopt);
   EXPECT_EQ(catalog_space_of("\x81"), CatalogSpace::kContainer);
   EXPECT_EQ(catalog_space_of("\x8A"), CatalogSpace::kSetting);
-  EXPECT_EQ(catalog_space_of("\x8B"), std::nullopt);
+  EXPECT_EQ(catalog_space_of("\x8B"), CatalogSpace::kExpires);
+  EXPECT_EQ(catalog_space_of("\x8C"), std::nullopt);
   EXPECT_EQ(map_space_of("\xC0"), std::nullopt);
   EXPECT_EQ(map_space_of("\xC1"), MapSpace::kSegment);
-  EXPECT_EQ(map_space_of("\xC5"), MapSpace::kCondemned);
+  EXPECT_EQ(map_space_of("\xC5"), MapSpace::kHoles);
   EXPECT_EQ(map_space_of("\xC6"), std::nullopt);
 }
 
@@ -396,7 +406,8 @@ TEST(KeysGolden, V1BytesNeverChange) {
   add("SLOTS", slots_key(type, 5));
   add("COUNT", count_key(type, 6));
   add("UNCOUNTED", uncounted_key(type, 7));
-  add("CONDEMNED", condemned_key(type, 8));
+  add("HOLES", holes_key(type));
+  add("EXPIRES", expires_key(number, c, name));
   expect_golden_text("v1/keys.txt", text);
 }
 

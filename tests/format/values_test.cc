@@ -222,13 +222,48 @@ rc::Gen<std::vector<Entry>> any_page() {
       });
 }
 
-RC_GTEST_PROP(MapPageProperty, CountAndCondemnedPagesRoundTrip, ()) {
+RC_GTEST_PROP(MapPageProperty, CountPagesRoundTrip, ()) {
   const auto counts = *any_page<CountEntry>();
   const auto decoded_counts = decode_count_page(encode_count_page(counts));
   RC_ASSERT(decoded_counts.ok() && *decoded_counts == counts);
-  const auto condemned = *any_page<CondemnedEntry>();
-  const auto decoded_condemned = decode_condemned_page(encode_condemned_page(condemned));
-  RC_ASSERT(decoded_condemned.ok() && *decoded_condemned == condemned);
+}
+
+RC_GTEST_PROP(HolesProperty, RoundTrip, ()) {
+  const auto count = *rc::gen::inRange<size_t>(1, kHolesMax + 1);
+  std::vector<Hole> holes;
+  uint64_t end = 4096;
+  for (size_t i = 0; i < count; ++i) {
+    const uint64_t length = 40 + 8 * *rc::gen::inRange<uint64_t>(0, 1u << 20);
+    const uint64_t offset = end + 8 * *rc::gen::inRange<uint64_t>(1, 1u << 20);
+    holes.push_back({offset, length});
+    end = offset + length;
+  }
+  const auto decoded = decode_holes(encode_holes(holes));
+  RC_ASSERT(decoded.ok() && *decoded == holes);
+}
+
+TEST(Holes, WhatIsNoListOfHolesIsCorruption) {
+  const auto list = [](std::vector<Hole> holes) {
+    return Bytes(reinterpret_cast<const char*>(holes.data()), holes.size() * sizeof(Hole));
+  };
+  const Bytes good = list({{4096, 40}, {8192, 1u << 20}});
+  expect_strict(good, decode_holes, [](const std::vector<Hole>& h) { return encode_holes(h); });
+  for_each_wrong_length(good, [&](const Bytes& bytes) {
+    if (bytes.size() % sizeof(Hole) != 0 || bytes.empty()) expect_corruption(decode_holes(bytes));
+  });
+  expect_corruption(decode_holes(""));
+  expect_corruption(decode_holes(list({{8192, 40}, {4096, 40}})));         // order
+  expect_corruption(decode_holes(list({{4096, 48}, {4136, 40}})));         // overlap
+  expect_corruption(decode_holes(list({{4096, 40}, {4136, 40}})));         // should be one
+  expect_corruption(decode_holes(list({{4097, 40}})));                     // alignment
+  expect_corruption(decode_holes(list({{4096, 44}})));
+  expect_corruption(decode_holes(list({{4096, 32}})));                     // no room for a frame
+  expect_corruption(decode_holes(list({{4096, kSkipBytesMax + 8}})));      // no frame is so long
+  expect_corruption(decode_holes(list({{kSegmentBytesMax - 32, 40}})));    // behind the end
+  expect_corruption(decode_holes(list({{UINT64_MAX - 7, 40}})));
+  std::vector<Hole> many;
+  for (uint64_t i = 0; i <= kHolesMax; ++i) many.push_back({4096 + 80 * i, 40});
+  expect_corruption(decode_holes(list(many)));
 }
 
 TEST(MapPage, SlotsOutOfOrderOrOfAnotherPageAreCorruption) {
@@ -240,7 +275,6 @@ TEST(MapPage, SlotsOutOfOrderOrOfAnotherPageAreCorruption) {
   expect_corruption(decode_count_page(page({{1, 0, 2}, {1, 0, 3}})));
   expect_corruption(decode_count_page(page({{2, 0, 2}, {1, 0, 3}})));
   expect_corruption(decode_count_page(page({{256, 0, 2}})));
-  expect_corruption(decode_condemned_page(page({{256, 0, 2}})));
   expect_corruption(decode_count_page("1234567"));
   expect_corruption(decode_count_page(Bytes(8 * 257, '\0')));
   const Bytes good = page({{3, 0, 2}, {17, 0, 0}, {200, 0, 9}});
@@ -276,7 +310,7 @@ TEST(ValuesGolden, V1BytesNeverChange) {
   add("SEGMENT", encode_segment_value(example_segment()));
   add("SLOTS", encode_slots_page(example_slots()));
   add("COUNT", encode_count_page(std::vector<CountEntry>{{3, 0, 0}, {255, 0, 0x01020304}}));
-  add("CONDEMNED", encode_condemned_page(std::vector<CondemnedEntry>{{4, 0, 0x05060708}}));
+  add("HOLES", encode_holes(std::vector<Hole>{{0x01020304 * 8, 0x060708}}));
   add("UNCOUNTED", encode_uncounted_value({0x01020304, 0, 0x05060708090A0B0C}));
   expect_golden_text("v1/values.txt", text);
 }

@@ -295,5 +295,61 @@ TEST(SimCapacity, UsedSpaceIsRightAfterACut) {
   }
 }
 
+TEST(SimFault, ASlowOperationTakesItsTimeByBothClocksAndSucceeds) {
+  SimEnv env(1);
+  auto file = create_durable(env, "/f", "content");
+  constexpr int64_t kHour = 3'600'000'000'000;
+  FaultRule rule = always(FaultKind::kSlow);
+  rule.nanoseconds = kHour;
+  env.inject(rule);
+  const int64_t now = env.now();
+  const uint64_t monotonic = env.monotonic();
+  ASSERT_OK(file->write(0, "changed"));
+  ASSERT_OK(file->sync_data());
+  Bytes into(7, '\0');
+  ASSERT_OK(file->read(0, into));
+  EXPECT_EQ(into, "changed");
+  EXPECT_GE(env.now() - now, 3 * kHour);
+  EXPECT_LT(env.now() - now, 4 * kHour);
+  EXPECT_GE(env.monotonic() - monotonic, 3u * kHour);
+  EXPECT_EQ(env.stats().slow_operations, 3u);
+  EXPECT_EQ(env.stats().slow_nanoseconds, 3u * kHour);
+}
+
+TEST(SimFault, TheWallClockJumpsForwardAndBackAndTheOtherDoesNot) {
+  SimEnv env(1);
+  auto file = create_durable(env, "/f", "content");
+  constexpr int64_t kDay = 86'400'000'000'000;
+  const int64_t now = env.now();
+  const uint64_t monotonic = env.monotonic();
+  FaultRule rule;
+  rule.kind = FaultKind::kClockJump;
+  rule.operation = env.operations() + 1;
+  rule.nanoseconds = 400 * kDay;
+  env.inject(rule);
+  ++rule.operation;
+  rule.nanoseconds = -1000 * kDay;
+  env.inject(rule);
+  ASSERT_OK(file->write(0, "a"));
+  EXPECT_GT(env.now(), now + 399 * kDay);
+  ASSERT_OK(file->write(0, "b"));
+  EXPECT_LT(env.now(), now - 599 * kDay);
+  ASSERT_OK(file->write(0, "c"));
+  EXPECT_LT(env.monotonic() - monotonic, 1'000'000u);
+  EXPECT_EQ(env.stats().clock_jumps, 2u);
+  // Never before 1970 or behind 2200, however often.
+  rule = always(FaultKind::kClockJump);
+  rule.nanoseconds = -100'000 * kDay;
+  env.inject(rule);
+  for (int i = 0; i < 5; ++i) ASSERT_OK(file->write(0, "d"));
+  EXPECT_GE(env.now(), 0);
+  EXPECT_LT(env.now(), kDay);
+  env.clear_faults();
+  rule.nanoseconds = 100'000 * kDay;
+  env.inject(rule);
+  for (int i = 0; i < 5; ++i) ASSERT_OK(file->write(0, "e"));
+  EXPECT_LT(env.now(), 231 * 366 * kDay);
+}
+
 }  // namespace
 }  // namespace ramet::test

@@ -613,5 +613,26 @@ TEST(SimThreads, OneMachineServesManyThreads) {
   EXPECT_EQ(env.files().size(), 4u);
 }
 
+TEST(SimEnv, DigestTellsHistoriesApartAndSyncsAreNumbered) {
+  const auto run = [](const std::string& content, bool reads, bool fails) {
+    SimEnv env(7);
+    auto file = *env.open("/f", io::OpenMode::kCreateExclusive);  // operation 1
+    EXPECT_OK(file->write(0, content));                           // 2
+    EXPECT_OK(file->sync_data());                                 // 3
+    EXPECT_OK(env.sync_directory("/"));                           // 4
+    Bytes into(content.size(), '\0');
+    if (reads) EXPECT_OK(file->read(0, into));
+    if (fails) env.inject({.kind = io::FaultKind::kWriteError, .probability = 1});
+    EXPECT_EQ(file->truncate(1).ok(), !fails);
+    EXPECT_EQ(env.syncs(), (std::vector<uint64_t>{3, 4}));
+    return env.digest();
+  };
+  const uint64_t digest = run("content", true, false);
+  EXPECT_EQ(run("content", true, false), digest);
+  EXPECT_NE(run("Content", true, false), digest);
+  EXPECT_NE(run("content", false, false), digest);
+  EXPECT_NE(run("content", true, true), digest);
+}
+
 }  // namespace
 }  // namespace ramet::test

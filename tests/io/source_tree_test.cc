@@ -4,6 +4,8 @@
 #include <gtest/gtest.h>
 #include <sys/resource.h>
 
+#include <array>
+#include <atomic>
 #include <map>
 #include <optional>
 
@@ -28,6 +30,22 @@ struct Seen {
   std::map<std::string, std::string> contents;
 };
 
+class ContentSink : public StreamSink {
+ public:
+  explicit ContentSink(std::string& content) : content_(content) {}
+  std::span<char> memory() override { return piece_; }
+  Status take(uint64_t offset, size_t length) override {
+    EXPECT_GE(offset, content_.size());
+    content_.resize(offset);
+    content_.append(piece_, 0, length);
+    return ok();
+  }
+
+ private:
+  std::string& content_;
+  std::string piece_ = std::string(1u << 20, '\0');
+};
+
 // The bytes of a file, holes filled.
 std::string content_of(SourceTree& tree, SourceItem& item, int attempts = 4) {
   if (item.loaded) {
@@ -42,12 +60,8 @@ std::string content_of(SourceTree& tree, SourceItem& item, int attempts = 4) {
   }
   for (int attempt = 1; attempt <= attempts; ++attempt) {
     std::string content;
-    auto outcome = tree.stream(item, attempt, [&](uint64_t offset, ByteView bytes) {
-      EXPECT_GE(offset, content.size());
-      content.resize(offset);
-      content += bytes;
-      return ok();
-    });
+    ContentSink sink(content);
+    auto outcome = tree.stream(item, attempt, sink);
     if (!outcome.ok()) return "error";
     if (*outcome == SourceTree::Outcome::kProblem) return "problem";
     if (*outcome == SourceTree::Outcome::kChanged) continue;
@@ -421,6 +435,34 @@ TEST(SourceTree, MayBeDestroyedAtAnyItem) {
   }
 }
 
+// More readers come and go while others read.
+TEST(SourceTree, ReadersThatWaitForTheDeviceChangeNothingButTheirNumber) {
+  const TempDir dir(test::memory_directory());
+  std::map<std::string, std::string> contents;
+  for (int i = 0; i < 3000; ++i) {
+    const std::string name = std::to_string(i % 7) + "/" + std::to_string(i);
+    if (i < 7) make_folder(dir.file(std::to_string(i)));
+    contents[std::to_string(i)] = noise(static_cast<size_t>(i % 500), i);
+    write_bytes(dir.file(name), contents[std::to_string(i)]);
+  }
+  const Seen expected = read_all(dir.path());
+  EXPECT_EQ(expected.contents, contents);
+  for (const int of_ten : {10, 5, 1}) {
+    SourceOptions options;
+    options.read_ahead_bytes = 50'000;
+    std::atomic<int> batch{0};
+    options.waited_for_device = [&] { return batch++ % 10 < of_ten; };
+    for (int round = 0; round < 5; ++round) {
+      const Seen seen = read_all(dir.path(), options);
+      EXPECT_EQ(seen.order, expected.order);
+      EXPECT_EQ(seen.contents, contents);
+    }
+    auto tree = SourceTree::open(dir.path(), options);  // ended in the middle
+    ASSERT_TRUE(tree.ok());
+    for (int i = 0; i < 500; ++i) ASSERT_NE((*tree)->next(), nullptr);
+  }
+}
+
 TEST(SourceTree, AFailingSinkEndsTheStream) {
   const TempDir dir;
   write_bytes(dir.file("big"), noise(3'000'000, 1));
@@ -428,8 +470,16 @@ TEST(SourceTree, AFailingSinkEndsTheStream) {
   ASSERT_TRUE(tree.ok());
   SourceItem* item = (*tree)->next();
   ASSERT_NE(item, nullptr);
-  const auto outcome = (*tree)->stream(
-      *item, 1, [](uint64_t, ByteView) { return Status(Error(ErrorCode::kOutOfSpace, "full")); });
+  class FailingSink : public StreamSink {
+   public:
+    std::span<char> memory() override { return piece_; }
+    Status take(uint64_t, size_t) override { return Error(ErrorCode::kOutOfSpace, "full"); }
+
+   private:
+    std::array<char, 4096> piece_{};
+  };
+  FailingSink sink;
+  const auto outcome = (*tree)->stream(*item, 1, sink);
   ASSERT_FALSE(outcome.ok());
   EXPECT_EQ(outcome.error().code(), ErrorCode::kOutOfSpace);
 }

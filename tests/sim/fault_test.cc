@@ -12,8 +12,7 @@
 #include <set>
 #include <sstream>
 
-#include "io/env_sim.h"
-#include "tests/sim/workload.h"
+#include "tests/sim/machine.h"
 
 namespace ramet::sim {
 namespace {
@@ -23,59 +22,6 @@ uint64_t seeds() {
   // Fewer than 12 would not meet each kind of failure.
   return value == nullptr ? 25 : std::max<uint64_t>(12, std::strtoull(value, nullptr, 10));
 }
-
-class Machine {
- public:
-  explicit Machine(uint64_t seed)
-      : env(std::make_shared<io::SimEnv>(seed)), workload(seed), random(seed) {
-    EXPECT_TRUE(Store::create("/store", tiny_options(env)).ok());
-    open();
-  }
-
-  void open() {
-    store.reset();
-    auto opened = Store::open("/store", tiny_options(env));
-    ASSERT_TRUE(opened.ok()) << opened.error().to_string();
-    store = std::move(opened).value();
-  }
-
-  // A step; when it fails, the workload goes back to before it, and then another way.
-  Status step() {
-    Workload before = workload;
-    Status status = workload.step(store.get());
-    last = workload.last();
-    if (status.ok()) return status;
-    failed = workload;
-    workload = std::move(before);
-    workload.reseed(random());
-    return status;
-  }
-
-  void expect_equal(const std::string& when) {
-    const std::string is = describe(*store);
-    const std::string should = describe(workload.model());
-    EXPECT_EQ(is == should, true) << when << " (" << last << ")\n" << first_difference(is, should);
-  }
-
-  // After a crash or a failed commit: the failed step may be there as a whole.
-  void expect_one_of_both(const std::string& when) {
-    if (failed && describe(*store) == describe(failed->model())) workload = *failed;
-    failed.reset();
-    expect_equal(when);
-  }
-
-  uint64_t used() {
-    const auto space = env->space("/");
-    return space->total_bytes - space->available_bytes;
-  }
-
-  std::shared_ptr<io::SimEnv> env;
-  Workload workload;
-  std::mt19937_64 random;
-  std::unique_ptr<Store> store;
-  std::string last;
-  std::optional<Workload> failed;  // had the step that failed last succeeded
-};
 
 io::FaultRule fault(io::FaultKind kind, const std::string& path, uint64_t operation) {
   io::FaultRule rule;
@@ -304,6 +250,77 @@ TEST(Faults, FailedSyncMakesTheStoreReadOnlyAndLosesNothing) {
   }
   EXPECT_GT(fired, 2 * seeds());
   EXPECT_GT(failed_steps, fired);
+}
+
+// After a failed sync the kernel takes pages for clean that it never wrote: the process that is
+// started next reads them, and a sync of its own does not make them durable.
+TEST(Faults, WhatARestartFindsAfterAFailedSyncIsDurableBeforeItIsBuiltOn) {
+  uint64_t fired = 0;
+  for (uint64_t seed = 1; seed <= 8 * seeds(); ++seed) {
+    SCOPED_TRACE("seed " + std::to_string(seed));
+    Machine machine(seed + 9200);
+    for (uint64_t i = 0; i < 5 + machine.random() % 20; ++i) ASSERT_TRUE(machine.step().ok());
+    machine.env->inject(fault(io::FaultKind::kSyncError, "segments",
+                              machine.env->operations() + 1 + machine.random() % 60));
+    for (int i = 0; i < 40 && machine.step().ok(); ++i) continue;
+    if (machine.env->stats().sync_errors == 0) continue;
+    ++fired;
+    machine.store.reset();  // the process ends; the machine goes on
+    if (seed % 2 == 0) {  // also beside other trouble
+      io::FaultRule rule = likely_fault(io::FaultKind::kOutOfSpace, 1);
+      rule.path_contains = "segments";
+      rule.times_max = 1 + machine.random() % 3;
+      machine.env->inject(rule);
+      const bool opened = Store::open("/store", machine.options).ok();
+      machine.env->clear_faults();
+      if (opened || seed % 4 == 0) {
+        machine.env->power_cut(io::CutPolicy::kRandom);
+        machine.env->restart();
+      }
+    }
+    machine.open();
+    machine.expect_one_of_both("started again");
+    for (uint64_t i = 0; i < machine.random() % 6; ++i) ASSERT_TRUE(machine.step().ok());
+    machine.cut();
+    machine.expect_equal("the power failed later");
+    ASSERT_FALSE(testing::Test::HasFailure());
+  }
+  EXPECT_GT(fired, 2 * seeds());
+}
+
+// The same for a superblock: the older one may be all that the device has, and must not be written
+// over before the newer one is durable.
+TEST(Faults, ASuperblockWhoseSyncFailedIsNotReliedOn) {
+  uint64_t cuts = 0;
+  for (uint64_t seed = 1; seed <= seeds(); ++seed) {
+    SCOPED_TRACE("seed " + std::to_string(seed));
+    Machine machine(seed + 9500);
+    for (uint64_t i = 0; i < 3 + machine.random() % 20; ++i) ASSERT_TRUE(machine.step().ok());
+    io::FaultRule rule = likely_fault(io::FaultKind::kSyncError, 1);
+    rule.path_contains = "superblock";
+    machine.env->inject(rule);
+    const bool closes = seed % 2 == 0;
+    EXPECT_FALSE((closes ? machine.store->close() : machine.store->checkpoint()).ok());
+    machine.env->clear_faults();
+    machine.store.reset();
+    for (uint64_t point = 1; point <= 40; ++point) {
+      const auto env = machine.env->clone_disk(seed * 100 + point);
+      StoreOptions options = machine.options;
+      options.env = env;
+      env->cut_power_at(point, io::CutPolicy::kRandom);
+      const bool opened = Store::open("/store", options).ok();
+      EXPECT_TRUE(opened || !env->powered());
+      if (env->powered()) break;
+      ++cuts;
+      env->restart();
+      const auto store = Store::open("/store", options);
+      ASSERT_TRUE(store.ok()) << "point " << point << ": " << store.error().to_string();
+      const std::string is = describe(**store);
+      const std::string should = describe(machine.workload.model());
+      ASSERT_TRUE(is == should) << "point " << point << "\n" << first_difference(is, should);
+    }
+  }
+  EXPECT_GT(cuts, 10 * seeds());
 }
 
 std::set<std::string> lines_of(const std::string& text) {

@@ -7,7 +7,7 @@
 #include <set>
 
 #include "io/env_sim.h"
-#include "tests/sim/workload.h"
+#include "tools/sim/workload.h"
 
 namespace ramet::sim {
 namespace {

@@ -15,7 +15,7 @@
 #include <fmt/format.h>
 
 #include "io/env_sim.h"
-#include "tests/sim/workload.h"
+#include "tools/sim/workload.h"
 
 namespace ramet::sim {
 namespace {

@@ -10,7 +10,7 @@
 #include "format/segment_layout.h"
 #include "format/superblock.h"
 #include "io/env_sim.h"
-#include "tests/sim/workload.h"
+#include "tools/sim/workload.h"
 
 namespace ramet::sim {
 namespace {

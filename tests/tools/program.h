@@ -197,6 +197,20 @@ class ProgramTest : public ::testing::Test {
     done({"put", "-q", "-p", "-", path}, how);
   }
 
+  static void flip(const fs::path& path, size_t at) {
+    std::string bytes = read_local(path);
+    bytes[at] = static_cast<char>(bytes[at] ^ 1);
+    write_local(path, bytes);
+  }
+  // Flips a bit of what these bytes became on disk.
+  void damage(const std::string& bytes) const {
+    for (const auto& entry : fs::directory_iterator(fs::path(store_) / "segments")) {
+      const size_t at = read_local(entry.path()).find(bytes);
+      if (at != std::string::npos) return flip(entry.path(), at + 100);
+    }
+    FAIL() << "not in any segment";
+  }
+
   TempDir dir_;
   const std::string store_;
   int runs_ = 0;

@@ -35,6 +35,11 @@ TEST_F(CompletionTest, ContainersSnapshotsAndPathsComeFromTheStore) {
   EXPECT_EQ(complete({"ls", "pro"}), "prod\nprojects\n");
   EXPECT_EQ(complete({"container", "drop", "pr"}), "prod\nprojects\n");
   EXPECT_EQ(complete({"ls", "prod@"}), "prod@nightly\n");
+  EXPECT_EQ(complete({"rollback", "prod@"}), "prod@nightly\n");
+  EXPECT_EQ(complete({"undelete", "pr"}), "");
+  done({"container", "drop", "projects"});
+  EXPECT_EQ(complete({"undelete", "pr"}), "projects\n");
+  done({"undelete", "-q", "projects"});
   EXPECT_EQ(complete({"ls", "prod:/sh"}), "prod:/sh\nprod:/share/\n");
   EXPECT_EQ(complete({"ls", "prod:/share/"}), "prod:/share/doc/\n");
   EXPECT_EQ(complete({"cat", "prod@nightly:/share/doc/r"}), "prod@nightly:/share/doc/readme\n");

@@ -11,10 +11,13 @@ namespace {
 
 const std::vector<std::vector<std::string>> kCommands = {
     {"init"},           {"info"},
+    {"config"},
     {"container", "create"}, {"container", "list"},
     {"container", "show"},   {"container", "rename"},
     {"container", "drop"},   {"snapshot", "create"},
     {"snapshot", "list"},    {"snapshot", "drop"},
+    {"snapshot", "prune"},   {"rollback"},
+    {"undelete"},       {"expire"},
     {"clone"},          {"diff"},
     {"import"},         {"export"},
     {"put"},            {"get"},
