@@ -5,11 +5,16 @@
 
 #include "format/hash_many.h"
 
+#include <sys/mman.h>
+#include <unistd.h>
+
 #include <gtest/gtest.h>
 #include <rapidcheck/gtest.h>
 
 #define XXH_INLINE_ALL
 #include <xxhash.h>
+
+#include "format/check.h"
 
 namespace ramet {
 namespace {
@@ -58,6 +63,45 @@ TEST(Blake3Many, EveryLengthAlone) {
   }
   expect_each_is_its_own({pattern(16u << 20, 7)});
   expect_each_is_its_own({});
+}
+
+// Bytes whose end is the end of the readable memory.
+class AtTheEdge {
+ public:
+  explicit AtTheEdge(const Bytes& bytes)
+      : page_(static_cast<size_t>(sysconf(_SC_PAGESIZE))),
+        mapped_((bytes.size() + page_ - 1) / page_ * page_ + page_),
+        size_(bytes.size()) {
+    void* at = mmap(nullptr, mapped_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    RAMET_CHECK(at != MAP_FAILED, "no memory");
+    begin_ = static_cast<char*>(at);
+    end_ = begin_ + mapped_ - page_;
+    memcpy(end_ - size_, bytes.data(), size_);
+    RAMET_CHECK(mprotect(end_, page_, PROT_NONE) == 0, "no guard page");
+  }
+  AtTheEdge(const AtTheEdge&) = delete;
+  ~AtTheEdge() { munmap(begin_, mapped_); }
+  ByteView bytes() const { return {end_ - size_, size_}; }
+
+ private:
+  size_t page_;
+  size_t mapped_;
+  size_t size_;
+  char* begin_ = nullptr;
+  char* end_ = nullptr;
+};
+
+// The library's assembly for some numbers of lanes does, where it can't matter to itself.
+TEST(Blake3Many, NothingBehindAnInputIsRead) {
+  for (const size_t length : {1025, 2048, 4096, 5120, 17 * 1024, 20 * 1024 + 7}) {
+    const Bytes bytes = pattern(length, 3);
+    const AtTheEdge edge(bytes);
+    for (size_t count = 1; count <= 40; ++count) {
+      std::vector<ContentHash> names(count);
+      blake3_many(std::vector<ByteView>(count, edge.bytes()), names);
+      for (const ContentHash& name : names) ASSERT_EQ(name, blake3(bytes)) << count;
+    }
+  }
 }
 
 RC_GTEST_PROP(Blake3ManyProperty, EveryInputHasItsOwnName, ()) {
