@@ -67,6 +67,30 @@ TEST(Codec, TheQuickTestLooksAllOver) {
   }
 }
 
+// Every byte is as frequent as any other, and yet there is much to save.
+TEST(Codec, TheQuickTestSeesRepetitionsOfFlatBytes) {
+  for (const size_t period : {100, 256, 333, 512, 700}) {
+    const Bytes once = noise(period);
+    Bytes raw;
+    while (raw.size() < 32768) raw += once;
+    const auto stored = compress_if_it_pays(raw);
+    ASSERT_TRUE(stored.ok() && stored->has_value()) << period;
+    EXPECT_LT((*stored)->size(), raw.size() / 10);
+  }
+}
+
+// Nearly random: what zstd saves of it is judged by zstd.
+TEST(Codec, TheQuickTestLeavesWhatIsNotQuiteFlatToZstd) {
+  for (const int values : {64, 128, 192, 230}) {
+    Bytes raw = noise(32768);
+    for (char& c : raw) c = static_cast<char>(static_cast<unsigned char>(c) * values / 256);
+    const bool pays = zstd_of(raw).size() < raw.size() - raw.size() / 16;
+    const auto stored = compress_if_it_pays(raw, 1);
+    ASSERT_TRUE(stored.ok());
+    EXPECT_EQ(stored->has_value(), pays) << values;
+  }
+}
+
 TEST(Codec, LongestBlockRoundTripsAtExtremeLevels) {
   const Bytes raw(kBlockBytesMax, 'r');
   for (const int level : {-1000000000, 1, 1000000000}) {
