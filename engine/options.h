@@ -22,6 +22,8 @@ struct StoreOptions {
 
   uint64_t node_cache_bytes = 64ull << 20;    // verified tree nodes, shared by all containers
   uint64_t block_cache_bytes = 64ull << 20;   // blocks that View::read() meets again
+  uint64_t slot_table_bytes = 96ull << 20;    // of closed segments: 4.2 bytes for each block that
+                                              // is read, 40 for each that is deduplicated against
   uint64_t index_bytes = 64ull << 20;         // dedupe index: newest entries, filters, windows
   uint64_t dirty_bytes_max = 64ull << 20;     // dirty nodes in memory before a checkpoint
   uint64_t replay_bytes_max = 256ull << 20;   // log and data behind a checkpoint before the next
@@ -30,6 +32,9 @@ struct StoreOptions {
   uint64_t node_segment_bytes = 256ull << 20;
   uint64_t data_segment_bytes = 256ull << 20;
   uint64_t map_segment_bytes = 16ull << 20;
+  uint64_t write_piece_bytes = 8ull << 20;    // segments are written in pieces of this, of which up
+                                              // to three are in memory; from 4 MiB on past the page
+                                              // cache where the system can
   // How long what was dropped can be taken back, at least, in nanoseconds; the store's setting
   // "drop-grace" goes before it. 0: its space may be given back at once.
   int64_t drop_grace = 600'000'000'000;
@@ -43,7 +48,8 @@ struct StoreOptions {
                                               // keeps it in the commit stream: one sync
   uint32_t chunk_average = 16u << 10;         // content-defined chunking; a power of two
   uint32_t node_bytes = 8u << 10;
-  uint32_t open_segments_max = 256;           // file handles kept for reading
+  uint32_t open_segments_max = 0;             // file handles kept for reading; 0: half of what the
+                                              // process may have open, at most 8192
 };
 
 }  // namespace ramet

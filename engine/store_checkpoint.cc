@@ -204,10 +204,18 @@ uint64_t StoreImpl::dirty_bytes() {
 // the ballast takes it.
 uint64_t StoreImpl::dirty_bytes_max() {
   const uint64_t always = ballast_->target() / 2;
-  if (dirty_bytes() <= always) return options_.dirty_bytes_max;
+  const uint64_t dirty = dirty_bytes();
+  if (dirty <= always) return options_.dirty_bytes_max;
+  // Every commit asks here, but only so much more makes a difference.
+  const uint64_t asked = dirty_asked_.load();
+  if (dirty >= asked && dirty - asked < always / 16) return dirty_max_.load();
   const auto space = env_->space(path_);
   if (!space.ok()) return options_.dirty_bytes_max;
-  return std::min(options_.dirty_bytes_max, std::max(always, space->available_bytes / 4));
+  const uint64_t allowed =
+      std::min(options_.dirty_bytes_max, std::max(always, space->available_bytes / 4));
+  dirty_max_.store(allowed);
+  dirty_asked_.store(dirty);
+  return allowed;
 }
 
 bool StoreImpl::checkpoint_due() {

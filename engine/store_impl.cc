@@ -31,6 +31,18 @@ TreeOperations& catalog_operations(CommitRequest& request) {
 
 }  // namespace
 
+std::array<uint8_t, 16> StoreImpl::random_of_id() {
+  constexpr size_t kAtOnce = 256;
+  const std::lock_guard lock(random_mu_);
+  if (random_.empty()) {
+    random_.resize(kAtOnce);
+    env_->random({reinterpret_cast<char*>(random_.data()), kAtOnce * sizeof random_[0]});
+  }
+  const auto out = random_.back();
+  random_.pop_back();
+  return out;
+}
+
 Status StoreImpl::check_open() const {
   if (!closed_) return ok();
   return Error(ErrorCode::kFailedPrecondition, "the store " + path_ + " is closed");

@@ -100,9 +100,7 @@ class StoreImpl : public Store, private RecoveredStore {
   // Ids are taken from the store's sequence; random bits from the env.
   template <typename AnyId>
   AnyId new_id() {
-    std::array<uint8_t, 16> random;
-    env_->random({reinterpret_cast<char*>(random.data()), random.size()});
-    return make_id<AnyId>(queue_->take_ids(1), random);
+    return make_id<AnyId>(queue_->take_ids(1), random_of_id());
   }
   // kFailedPrecondition after close().
   Status check_open() const;
@@ -110,6 +108,8 @@ class StoreImpl : public Store, private RecoveredStore {
   HeadState visible() const { return queue_->durable(); }
 
  private:
+  // From the env, many at once: a system call for each would be a tenth of what an object costs.
+  std::array<uint8_t, 16> random_of_id();
   // store_open.cc
   Status open_locked();
   Status make_durable();
@@ -234,6 +234,10 @@ class StoreImpl : public Store, private RecoveredStore {
   uint64_t release_max_ = 0;  // dead nodes that the next checkpoint releases
   bool tidy_map_ = false;     // the next checkpoint may write the whole map anew
   std::atomic<uint64_t> log_bytes_at_checkpoint_{0};
+  std::mutex random_mu_;
+  std::vector<std::array<uint8_t, 16>> random_;  // guarded by random_mu_; each is used once
+  std::atomic<uint64_t> dirty_max_{0};     // what the disk allowed when it was asked last,
+  std::atomic<uint64_t> dirty_asked_{0};   // and how many dirty bytes there were
   std::atomic<int64_t> dirty_floor_{0};  // dirty bytes that the last checkpoint left, or less
   std::atomic<Sequence> checkpoint_sequence_{0};
 

@@ -138,6 +138,7 @@ Status StoreImpl::make_durable() {
       RAMET_TRY(segment->file().sync_data());
     } else {
       RAMET_TRY(blocks_->write_again(*segment, uncertain_from_[segment->number()]));
+      RAMET_TRY(blocks_->cut_allocated(*segment));
     }
   }
   uncertain_from_.clear();

@@ -4,15 +4,23 @@
 
 #include <utility>
 
+#include "format/bytes.h"
 #include "format/check.h"
 
 namespace ramet::io {
 
+void advise_huge_pages(std::span<char> memory) {
+  const uint64_t begin = align_up(reinterpret_cast<uintptr_t>(memory.data()), kBufferAlignment);
+  const uint64_t end = reinterpret_cast<uintptr_t>(memory.data() + memory.size()) /
+                       kBufferAlignment * kBufferAlignment;
+  if (begin >= end) return;
+  ::madvise(reinterpret_cast<void*>(begin), end - begin, MADV_HUGEPAGE);  // it may be refused
+}
+
 std::optional<AlignedBuffer> AlignedBuffer::allocate(size_t bytes) {
   void* memory = ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (memory == MAP_FAILED) return std::nullopt;
-  // Huge pages make a transfer few segments instead of one a page. A wish: it may be refused.
-  ::madvise(memory, bytes, MADV_HUGEPAGE);
+  advise_huge_pages({static_cast<char*>(memory), bytes});
   return AlignedBuffer(static_cast<char*>(memory), bytes);
 }
 

@@ -31,6 +31,10 @@ class AlignedBuffer {
   size_t size_;
 };
 
+// A hint: the system may put huge pages behind memory that was never touched. A device then reads
+// and writes it with one page pinned where it would be hundreds.
+void advise_huge_pages(std::span<char> memory);
+
 // A fixed number of buffers of one size, cut from one AlignedBuffer, so that bulk transfers use
 // bounded memory however many threads do them. Thread-safe; must outlive its leases.
 class AlignedBufferPool {

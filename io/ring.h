@@ -99,6 +99,7 @@ class RingPool {
     ~Lease();
     explicit operator bool() const { return ring_ != nullptr; }
     Ring* operator->() const { return ring_.get(); }
+    Ring& operator*() const { return *ring_; }
 
    private:
     friend class RingPool;

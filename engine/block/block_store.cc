@@ -4,16 +4,14 @@
 
 #include <fmt/format.h>
 
-#include "engine/block/segment_scan.h"
+#include "engine/block/file_window.h"
+#include "io/open_files.h"
 
 namespace ramet::engine {
 namespace {
 
-// Slot tables of closed segments kept in memory; a table takes 40 bytes a slot.
-constexpr uint64_t kSlotTableBytesMax = 96u << 20;
-
-// Lives that are tried for a segment whose header is damaged; the number may be damaged too.
-constexpr Epoch kEpochsTried = 1u << 20;
+// File handles kept for reading, unless the options say otherwise.
+constexpr uint64_t kHandlesMax = 8192;
 // Buffer of write_again().
 constexpr uint64_t kWriteAgainBytes = 1u << 20;
 // Damaged slots that are remembered.
@@ -30,7 +28,11 @@ constexpr size_t index_of(Stream stream) { return static_cast<size_t>(stream); }
 }  // namespace
 
 BlockStore::BlockStore(BlockStoreConfig config)
-    : config_(std::move(config)), newest_epoch_(config_.newest_epoch) {}
+    : config_(std::move(config)), newest_epoch_(config_.newest_epoch) {
+  uint32_t& handles = config_.options.open_segments_max;
+  if (handles != 0) return;
+  handles = static_cast<uint32_t>(std::clamp<uint64_t>(io::open_files_max() / 2, 4, kHandlesMax));
+}
 BlockStore::~BlockStore() = default;
 
 void BlockStore::set_directory(SegmentDirectory* directory) {
@@ -65,6 +67,17 @@ uint64_t BlockStore::segment_bytes_max(Stream stream) const {
   return config_.options.data_segment_bytes;
 }
 
+WriteBehindConfig BlockStore::writing(Stream stream) const {
+  WriteBehindConfig config;
+  config.piece_bytes = config_.options.write_piece_bytes;
+  config.file_bytes_max = segment_bytes_max(stream);
+  // The map's segments are never closed by a footer, and so would keep what they do not use.
+  if (stream == Stream::kMap) config.pieces_allocated = 0;
+  config.background = config_.options.background;
+  config.memory = piece_memory_;
+  return config;
+}
+
 SegmentNo BlockStore::next_segment() {
   std::lock_guard lock(create_mu_);
   return next_segment_;
@@ -85,7 +98,7 @@ Result<std::shared_ptr<Segment>> BlockStore::create_segment(Stream stream, Segme
     header.previous = previous;
     header.created_at = config_.env->now();
     auto made = Segment::create(*config_.env, path_of(number, 0),
-                                identity(number, 0, stream, epoch_), header);
+                                identity(number, 0, stream, epoch_), header, writing(stream));
     if (made.ok()) {
       directory_dirty_.store(true);
       register_segment(*made);
@@ -247,7 +260,8 @@ Result<std::shared_ptr<Segment>> BlockStore::create_generation(const Segment& so
   header.stream = who.stream;
   header.created_at = config_.env->now();
   return Segment::create(*config_.env, path_of(who.number, generation),
-                         identity(who.number, generation, who.stream, who.epoch), header);
+                         identity(who.number, generation, who.stream, who.epoch), header,
+                         writing(who.stream));
 }
 
 Result<std::shared_ptr<Segment>> BlockStore::with_holes(const Segment& source,
@@ -304,17 +318,24 @@ Status BlockStore::write_again(const Segment& segment, uint64_t from) {
   return file->sync_data();
 }
 
+Status BlockStore::cut_allocated(const Segment& segment) {
+  const SegmentIdentity& who = segment.identity();
+  const bool has_footer = who.stream == Stream::kData || who.stream == Stream::kNode;
+  if (!has_footer || segment.sealed() || keep_files_) return ok();
+  RAMET_ASSIGN(const uint64_t size, segment.file().size());
+  if (size <= segment.end()) return ok();
+  RAMET_ASSIGN(auto file,
+               config_.env->open(path_of(who.number, who.generation), io::OpenMode::kReadWrite));
+  return file->truncate(segment.end());
+}
+
 void BlockStore::replace(std::shared_ptr<Segment> segment) {
   std::lock_guard lock(mu_);
   ++replacements_;
   const SegmentNo number = segment->number();
   own_.erase(number);
   drop_cached(number);
-  recent_.push_front(number);
-  const uint64_t bytes = segment->memory_bytes();
-  cache_.emplace(number, Cached{std::move(segment), recent_.begin(), bytes});
-  cache_bytes_ += bytes;
-  trim_cache();
+  put_cached(std::move(segment));
 }
 
 std::pair<SegmentNo, Slot> BlockStore::stream_end(Stream stream) {
@@ -358,205 +379,6 @@ Status BlockStore::seal_open(const BlockRef& checkpoint, Sequence last_sequence)
   return sync_directory();
 }
 
-Result<std::shared_ptr<Segment>> BlockStore::segment(SegmentNo number) {
-  return find_or_load(number, false);
-}
-
-Result<std::shared_ptr<Segment>> BlockStore::find_or_load(SegmentNo number, bool of_map) {
-  std::shared_ptr<Segment> rebuilt;
-  uint64_t replacements = 0;
-  {
-    std::lock_guard lock(mu_);
-    replacements = replacements_;
-    const auto own = own_.find(number);
-    if (own != own_.end()) return own->second;
-    const auto cached = cache_.find(number);
-    if (cached != cache_.end() && cached->second.segment->table_rebuilt()) {
-      // What kept its table from being read may have been a fault that is over.
-      rebuilt = cached->second.segment;
-    } else if (cached != cache_.end()) {
-      recent_.splice(recent_.begin(), recent_, cached->second.position);
-      return cached->second.segment;
-    }
-  }
-  // The map is read to find other segments; its own are found by their files.
-  auto loaded = rebuilt ? load_table_again(rebuilt)
-                : of_map ? attach_probed(number)
-                         : load_segment(number);
-  if (!loaded.ok()) return loaded;
-  std::shared_ptr<Segment> segment = std::move(loaded).value();
-  std::lock_guard lock(mu_);
-  // Made known meanwhile: what was loaded may be older than what it is.
-  const auto own = own_.find(number);
-  if (own != own_.end()) return own->second;
-  if (replacements != replacements_) {
-    const auto now = cache_.find(number);
-    if (now != cache_.end()) return now->second.segment;
-    return segment;  // perhaps it was replaced: the next one to ask looks it up anew
-  }
-  if (rebuilt && rebuilt != segment) {
-    const auto old = cache_.find(number);
-    if (old != cache_.end() && old->second.segment == rebuilt) drop_cached(number);
-  }
-  const auto [it, added] = cache_.try_emplace(number);
-  if (added) {
-    recent_.push_front(number);
-    it->second = {segment, recent_.begin(), segment->memory_bytes()};
-    cache_bytes_ += it->second.bytes;
-    trim_cache();
-  }
-  return segment;
-}
-
-void BlockStore::drop_cached(SegmentNo number) {
-  const auto it = cache_.find(number);
-  if (it == cache_.end()) return;
-  cache_bytes_ -= it->second.bytes;
-  recent_.erase(it->second.position);
-  cache_.erase(it);
-}
-
-void BlockStore::trim_cache() {
-  while (cache_.size() > 1 && (cache_bytes_ > kSlotTableBytesMax ||
-                               cache_.size() > config_.options.open_segments_max)) {
-    const auto it = cache_.find(recent_.back());
-    cache_bytes_ -= it->second.bytes;
-    recent_.pop_back();
-    cache_.erase(it);
-  }
-}
-
-Result<std::shared_ptr<Segment>> BlockStore::load_segment(SegmentNo number) {
-  SegmentDirectory* directory = nullptr;
-  {
-    std::lock_guard lock(mu_);
-    directory = directory_;
-  }
-  if (directory == nullptr) return attach_probed(number);
-  auto found = directory->find(number);
-  if (found.ok() && found->has_value()) return attach_known(number, **found);
-  // Damage in the map must not cost what it describes: the file itself tells [INV-2]. (Unless it
-  // is of a later generation, whose name only the map knows: then the map's error counts.) What
-  // lies in holes stands in its table, too: that is for reading what a reference leads to only.
-  auto probed = attach_probed(number);
-  if (!probed.ok() && !found.ok()) return std::move(found).error();
-  if (probed.ok() && !found.ok()) (*probed)->set_table_rebuilt();
-  return probed;
-}
-
-// The segment with its true table, if that can be read now; else as it is.
-Result<std::shared_ptr<Segment>> BlockStore::load_table_again(
-    const std::shared_ptr<Segment>& rebuilt) {
-  SegmentDirectory* directory = nullptr;
-  {
-    std::lock_guard lock(mu_);
-    directory = directory_;
-  }
-  if (directory == nullptr) return rebuilt;
-  const auto value = directory->find(rebuilt->number());
-  if (!value.ok() || !value->has_value()) return rebuilt;
-  auto whole = attach_whole(rebuilt->number(), **value);
-  if (!whole.ok() && whole.error().code() == ErrorCode::kNotFound) return whole;
-  return whole.ok() && *whole != nullptr ? *whole : rebuilt;
-}
-
-// By its footer, or by what the map has of it; null if neither can be read.
-Result<std::shared_ptr<Segment>> BlockStore::attach_whole(SegmentNo number,
-                                                          const SegmentValue& value) {
-  RAMET_ASSIGN(auto segment, attach_table(number, value));
-  if (segment == nullptr || (value.flags & kSegmentHasHoles) == 0) return segment;
-  auto holes = directory_->holes_of(number);
-  if (!holes.ok()) return std::shared_ptr<Segment>();
-  segment->set_holes(std::move(holes).value());
-  return segment;
-}
-
-// Without its holes.
-Result<std::shared_ptr<Segment>> BlockStore::attach_table(SegmentNo number,
-                                                          const SegmentValue& value) {
-  const auto stream = static_cast<Stream>(value.stream);
-  if (value.state == SegmentState::kCondemned || value.state == SegmentState::kDeleted) {
-    return Error(ErrorCode::kNotFound, fmt::format("segment {} was given up", number));
-  }
-  const SegmentIdentity who = identity(number, value.generation, stream, value.epoch);
-  RAMET_ASSIGN(auto file,
-               config_.env->open(path_of(number, value.generation), io::OpenMode::kRead));
-  if (stream == Stream::kMap) {
-    RAMET_ASSIGN(const uint64_t size, file->size());
-    return Segment::attach(std::move(file), who, {}, size, 0);
-  }
-  auto footer = read_footer(*file, who.seed);
-  if (footer.ok() && footer->has_value()) {
-    const uint64_t end = (*footer)->end_offset;
-    return Segment::attach(std::move(file), who, std::move((*footer)->slots), end, end);
-  }
-  const bool known = value.state != SegmentState::kOpen;  // else it was probed
-  if (known && directory_ != nullptr) {
-    auto slots = directory_->slots_of(number, value.slot_count);
-    if (slots.ok() && slots->size() == value.slot_count) {
-      return Segment::attach(std::move(file), who, std::move(*slots), value.length, 0);
-    }
-  }
-  return std::shared_ptr<Segment>();
-}
-
-Result<std::shared_ptr<Segment>> BlockStore::attach_known(SegmentNo number,
-                                                          const SegmentValue& value) {
-  RAMET_ASSIGN(auto whole, attach_whole(number, value));
-  if (whole != nullptr) return whole;
-  const SegmentIdentity who = identity(number, value.generation,
-                                       static_cast<Stream>(value.stream), value.epoch);
-  RAMET_ASSIGN(auto file,
-               config_.env->open(path_of(number, value.generation), io::OpenMode::kRead));
-  RAMET_ASSIGN(ScanResult scan, scan_frames(*file, who, {}, kSegmentHeaderBytes, true));
-  // What recovery did not accept does not exist, even if it can be read.
-  if (value.state != SegmentState::kOpen && scan.slots.size() > value.slot_count) {
-    scan.slots.resize(value.slot_count);
-  }
-  auto segment = Segment::attach(std::move(file), who, std::move(scan.slots), scan.end, 0);
-  segment->set_table_rebuilt();
-  return segment;
-}
-
-Result<SegmentHeader> BlockStore::header_from_frames(io::File& file, SegmentNo number) {
-  char bytes[kFrameHeaderBytes];
-  RAMET_ASSIGN(const size_t got, file.read(kSegmentHeaderBytes, bytes));
-  const Epoch oldest = newest_epoch_ > kEpochsTried ? newest_epoch_ - kEpochsTried : 0;
-  for (Epoch epoch = newest_epoch_; epoch > oldest && got == sizeof bytes; --epoch) {
-    const auto frame = decode_frame_header(ByteView(bytes, sizeof bytes),
-                                           frame_seed(config_.secret, number, epoch));
-    if (!frame.ok()) continue;
-    SegmentHeader header;
-    header.epoch = epoch;
-    header.segment = number;
-    // Only in the map stream is the first frame's slot its offset.
-    header.stream = frame->slot == kSegmentHeaderBytes / 8      ? Stream::kMap
-                    : frame->kind == FrameKind::kNode           ? Stream::kNode
-                    : frame->kind == FrameKind::kCommit         ? Stream::kCommit
-                                                                : Stream::kData;
-    return header;
-  }
-  return Error(ErrorCode::kCorruption, file.path() + ": no frame tells which life it is of");
-}
-
-Result<SegmentHeader> BlockStore::header_of(io::File& file, SegmentNo number) {
-  auto header = read_segment_header(file, secret(), number);
-  if (header.ok() || header.error().code() != ErrorCode::kCorruption) return header;
-  // A damaged header costs nothing: the frames tell which life they are of.
-  auto guessed = header_from_frames(file, number);
-  return guessed.ok() ? std::move(guessed) : std::move(header);
-}
-
-Result<std::shared_ptr<Segment>> BlockStore::attach_probed(SegmentNo number) {
-  RAMET_ASSIGN(auto file, config_.env->open(path_of(number, 0), io::OpenMode::kRead));
-  RAMET_ASSIGN(const SegmentHeader header, header_of(*file, number));
-  SegmentValue value{};
-  value.generation = header.generation;
-  value.stream = static_cast<uint8_t>(header.stream);
-  value.epoch = header.epoch;
-  return attach_known(number, value);
-}
-
 void BlockStore::release(SegmentNo number) {
   {
     std::lock_guard lock(mu_);
@@ -574,7 +396,7 @@ void BlockStore::release(SegmentNo number) {
 }
 
 Result<uint64_t> BlockStore::stored_checksum(SegmentNo number, Slot slot) {
-  RAMET_ASSIGN(const auto holder, segment(number));
+  RAMET_ASSIGN(const auto holder, find_or_load(number, For::kReading));
   RAMET_ASSIGN(const FrameHeader header, holder->read_header(slot));
   return header.payload_checksum;
 }
@@ -610,7 +432,7 @@ bool BlockStore::is_damaged(SegmentNo number, Slot slot) {
 }
 
 Result<Bytes> BlockStore::read(const BlockRef& ref) {
-  auto holder = segment(ref.segment);
+  auto holder = find_or_load(ref.segment, For::kReading);
   if (!holder.ok()) {
     return missing_is_damage(std::move(holder).error())
         .with_context(fmt::format("segment {} slot {}", ref.segment, ref.slot));
@@ -632,7 +454,7 @@ Status BlockStore::read_many(std::span<const BlockRef> refs, BlockMemory& memory
   memory.runs_used_ = 0;
   while (memory.blocks_.size() < refs.size()) {
     const auto rest = refs.subspan(memory.blocks_.size());
-    const auto holder = segment(rest.front().segment);
+    const auto holder = find_or_load(rest.front().segment, For::kReading);
     const size_t count = holder.ok() ? (*holder)->run_length(rest) : 0;
     if (count > 0) {
       if (memory.runs_used_ == memory.runs_.size()) memory.runs_.emplace_back();
@@ -658,7 +480,7 @@ Status BlockStore::read_many(std::span<const BlockRef> refs, BlockMemory& memory
 }
 
 Result<Bytes> BlockStore::read_map(const BlockRef& ref) {
-  auto holder = find_or_load(ref.segment, true);
+  auto holder = find_or_load(ref.segment, For::kMap);
   if (!holder.ok()) return missing_is_damage(std::move(holder).error());
   RAMET_ASSIGN(auto stored, (*holder)->read_at_slot_offset(ref));
   return std::move(stored.payload);

@@ -122,7 +122,7 @@ class BlockStore {
   // --- segments ------------------------------------------------------------------------------
   // Takes the next free number and makes its file in the stream; `previous` as in the header.
   Result<std::shared_ptr<Segment>> create_segment(Stream stream, SegmentNo previous);
-  // Finds and opens a segment by number.
+  // Finds and opens a segment by number. It has its names (Segment::has_names()).
   Result<std::shared_ptr<Segment>> segment(SegmentNo number);
   // What the header of a segment's file says, or, where that is damaged, what its frames tell: then
   // the generation is not known and 0.
@@ -156,6 +156,10 @@ class BlockStore {
   // has failed, the system may take pages for clean that it never wrote, and a sync alone then
   // does nothing. The same bytes at the same place: a power cut in between takes nothing.
   Status write_again(const Segment& segment, uint64_t from);
+  // Gives back what a data or node segment of an earlier life has behind its last frame, which was
+  // allocated ahead and would stay for good (unless files are kept). Not durable: it may be cut
+  // again.
+  Status cut_allocated(const Segment& segment);
   // The names of files made so far are durable.
   Status sync_names() {
     directory_dirty_.store(true);
@@ -194,7 +198,10 @@ class BlockStore {
     std::shared_ptr<Segment> open;
     std::vector<std::shared_ptr<Segment>> unsynced;  // rolled over, not yet synced
   };
-  Result<std::shared_ptr<Segment>> find_or_load(SegmentNo number, bool of_map);
+  // What a lookup of a segment is for.
+  enum class For { kReading, kAnything, kMap };
+  Result<std::shared_ptr<Segment>> find_or_load(SegmentNo number, For use);
+  WriteBehindConfig writing(Stream stream) const;
   Result<std::shared_ptr<Segment>> load_segment(SegmentNo number);
   Result<std::shared_ptr<Segment>> load_table_again(const std::shared_ptr<Segment>& rebuilt);
   Result<std::shared_ptr<Segment>> attach_whole(SegmentNo number, const SegmentValue& value);
@@ -204,12 +211,14 @@ class BlockStore {
   Result<SegmentHeader> header_from_frames(io::File& file, SegmentNo number);
   void drop_cached(SegmentNo number);  // Requires: mu_
   void trim_cache();                   // Requires: mu_
+  void put_cached(std::shared_ptr<Segment> segment);  // Requires: mu_; not there yet
   void note_damage(const BlockRef& ref);
   // Remembers a failed sync of the segment.
   Status noted(const Segment& segment, Status status);
   void note_sync_failure(const Error& error);
 
   BlockStoreConfig config_;
+  const std::shared_ptr<PieceMemory> piece_memory_ = std::make_shared<PieceMemory>();
   const Epoch newest_epoch_;
   std::map<std::pair<SegmentNo, uint32_t>, std::string> paths_;
   Epoch epoch_ = 0;

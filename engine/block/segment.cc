@@ -7,7 +7,6 @@
 namespace ramet::engine {
 namespace {
 
-constexpr size_t kFlushBytes = 1u << 20;
 // So much is read at once of what lies together.
 constexpr uint64_t kRunBytesMax = 2u << 20;
 // In which file systems give space back.
@@ -21,14 +20,20 @@ std::string segment_path(const std::string& directory, SegmentNo number, uint32_
 
 Result<std::shared_ptr<Segment>> Segment::create(io::Env& env, const std::string& path,
                                                  const SegmentIdentity& identity,
-                                                 const SegmentHeader& header) {
-  RAMET_ASSIGN(auto file, env.open(path, io::OpenMode::kCreateExclusive));
+                                                 const SegmentHeader& header,
+                                                 const WriteBehindConfig& writing) {
+  // The log syncs each of its groups: nothing of it goes past the page cache.
+  RAMET_ASSIGN(auto file, identity.stream == Stream::kCommit
+                              ? env.open(path, io::OpenMode::kCreateExclusive)
+                              : env.open_bulk(path, io::OpenMode::kCreateExclusive));
   Status status = file->write(0, encode_segment_header(header));
   if (!status.ok()) {
     ignore_error(env.remove(path), "the write's error is the one to report");
     return std::move(status).error();
   }
-  return std::shared_ptr<Segment>(new Segment(identity, std::move(file)));
+  std::shared_ptr<Segment> segment(new Segment(identity, std::move(file)));
+  segment->writer_ = std::make_unique<WriteBehind>(*segment->file_, kSegmentHeaderBytes, writing);
+  return segment;
 }
 
 std::shared_ptr<Segment> Segment::attach(std::unique_ptr<io::File> file,
@@ -38,7 +43,7 @@ std::shared_ptr<Segment> Segment::attach(std::unique_ptr<io::File> file,
   std::shared_ptr<Segment> segment(new Segment(identity, std::move(file)));
   segment->slots_ = std::move(slots);
   // A file that was cut off anywhere: frames, and holes, are whole multiples.
-  segment->written_ = end / kFrameAlignment * kFrameAlignment;
+  segment->settled_end_ = end / kFrameAlignment * kFrameAlignment;
   segment->synced_slots_ = static_cast<Slot>(segment->slots_.size());
   segment->footer_offset_ = footer_offset;
   segment->closed_ = true;
@@ -72,31 +77,63 @@ void Segment::set_holes(std::vector<Hole> holes) {
   }
 }
 
+std::shared_ptr<Segment> Segment::without_names() const {
+  RAMET_CHECK(settled_.load() && has_names(), "a segment that may still grow");
+  std::shared_ptr<Segment> same(new Segment(identity_, file_));
+  same->places_.emplace(slots_);
+  same->table_rebuilt_ = table_rebuilt_;
+  same->holes_ = holes_;
+  same->settled_end_ = end();
+  same->synced_slots_ = synced_slots();
+  same->footer_offset_ = footer_offset();
+  same->closed_ = true;
+  same->settled_ = true;
+  return same;
+}
+
 uint64_t Segment::memory_bytes() const {
   std::lock_guard lock(mu_);
-  return sizeof(Segment) + slots_.capacity() * sizeof(SlotEntry) + buffer_.capacity();
+  return sizeof(Segment) + slots_.capacity() * sizeof(SlotEntry) +
+         (writer_ ? writer_->memory_bytes() : 0) + (places_ ? places_->memory_bytes() : 0);
 }
 
 Slot Segment::slot_count() const {
+  if (places_) return places_->size();
   const auto lock = lock_unless_settled();
   return static_cast<Slot>(slots_.size());
 }
 
 uint64_t Segment::end() const {
-  const auto lock = lock_unless_settled();
-  return written_ + buffer_.size();
+  return settled_.load(std::memory_order_acquire) ? settled_end_ : writer_->end();
+}
+
+Error Segment::no_slot(Slot slot) const {
+  return Error(ErrorCode::kNotFound,
+               fmt::format("segment {} has no slot {} (file {})", number(), slot, file_->path()));
 }
 
 Result<SlotEntry> Segment::slot(Slot slot) const {
+  RAMET_CHECK(has_names(), "names were let go of");
   const auto lock = lock_unless_settled();
-  if (slot >= slots_.size() || slots_[slot].is_gone()) {
-    return Error(ErrorCode::kNotFound, fmt::format("segment {} has no slot {} (file {})",
-                                                   number(), slot, file_->path()));
-  }
+  if (slot >= slots_.size() || slots_[slot].is_gone()) return no_slot(slot);
   return slots_[slot];
 }
 
+std::optional<SlotPlaces::Place> Segment::find_place(Slot slot) const {
+  if (places_) return places_->find(slot);
+  if (slot >= slots_.size() || slots_[slot].is_gone()) return std::nullopt;
+  return SlotPlaces::Place{slots_[slot].offset(), slots_[slot].stored_len()};
+}
+
+Result<SlotPlaces::Place> Segment::place(Slot slot) const {
+  const auto lock = lock_unless_settled();
+  const auto found = find_place(slot);
+  if (!found) return no_slot(slot);
+  return *found;
+}
+
 std::vector<SlotEntry> Segment::slots(Slot first, Slot last) const {
+  RAMET_CHECK(has_names(), "names were let go of");
   std::lock_guard lock(mu_);
   last = std::min(last, static_cast<Slot>(slots_.size()));
   if (first >= last) return {};
@@ -110,16 +147,11 @@ Error Segment::damaged(const BlockRef& ref, uint64_t offset, const Error& cause)
 }
 
 Status Segment::read_bytes(uint64_t offset, std::span<char> into) const {
-  {
-    const auto lock = lock_unless_settled();
-    if (offset >= written_) {
-      const uint64_t at = offset - written_;
-      if (at > buffer_.size() || into.size() > buffer_.size() - at) {
-        return Error(ErrorCode::kCorruption, "the frame ends behind the segment's end");
-      }
-      std::memcpy(into.data(), buffer_.data() + at, into.size());
-      return ok();
-    }
+  if (!settled_.load(std::memory_order_acquire)) {
+    RAMET_ASSIGN(const bool done, writer_->read(offset, into));
+    if (done) return ok();
+  } else if (offset >= settled_end_) {
+    return Error(ErrorCode::kCorruption, "the frame ends behind the segment's end");
   }
   RAMET_ASSIGN(const size_t got, file_->read(offset, into));
   if (got == into.size()) return ok();
@@ -157,17 +189,20 @@ Result<FrameHeader> Segment::check_frame(const BlockRef& ref, uint64_t offset,
 }
 
 size_t Segment::run_length(std::span<const BlockRef> refs) const {
+  const uint64_t written =
+      settled_.load(std::memory_order_acquire) ? settled_end_ : writer_->written();
   const auto lock = lock_unless_settled();
   uint64_t begin = 0;
   uint64_t end = 0;
   size_t count = 0;
   for (; count < refs.size(); ++count) {
     const BlockRef& ref = refs[count];
-    if (ref.segment != number() || ref.slot >= slots_.size() || slots_[ref.slot].is_gone()) break;
-    const SlotEntry& entry = slots_[ref.slot];
-    if (count == 0) begin = end = entry.offset();
-    const uint64_t next = entry.offset() + frame_span(kFrameHeaderBytes, entry.stored_len());
-    if (entry.offset() != end || next > written_ || next - begin > kRunBytesMax) break;
+    if (ref.segment != number()) break;
+    const auto at = find_place(ref.slot);
+    if (!at) break;
+    if (count == 0) begin = end = at->offset;
+    const uint64_t next = at->offset + frame_span(kFrameHeaderBytes, at->stored_len);
+    if (at->offset != end || next > written || next - begin > kRunBytesMax) break;
     end = next;
   }
   return count;
@@ -175,31 +210,31 @@ size_t Segment::run_length(std::span<const BlockRef> refs) const {
 
 Status Segment::read_run(std::span<const BlockRef> refs, Bytes& memory,
                          const std::function<Status(const FrameHeader&, ByteView)>& visit) const {
-  RAMET_ASSIGN(const SlotEntry first, slot(refs.front().slot));
-  RAMET_ASSIGN(const SlotEntry last, slot(refs.back().slot));
-  const uint64_t begin = first.offset();
-  const uint64_t length = last.offset() + kFrameHeaderBytes + last.stored_len() - begin;
+  RAMET_ASSIGN(const auto first, place(refs.front().slot));
+  RAMET_ASSIGN(const auto last, place(refs.back().slot));
+  const uint64_t begin = first.offset;
+  const uint64_t length = last.offset + kFrameHeaderBytes + last.stored_len - begin;
   if (memory.size() < length) memory.resize(length);
   RAMET_TRY(read_bytes(begin, std::span<char>(memory).first(length)));
   for (const BlockRef& ref : refs) {
-    RAMET_ASSIGN(const SlotEntry entry, slot(ref.slot));
-    const ByteView frame = ByteView(memory).substr(entry.offset() - begin,
-                                                   kFrameHeaderBytes + entry.stored_len());
-    RAMET_ASSIGN(const FrameHeader header, check_frame(ref, entry.offset(), frame));
+    RAMET_ASSIGN(const auto at, place(ref.slot));
+    const ByteView frame =
+        ByteView(memory).substr(at.offset - begin, kFrameHeaderBytes + at.stored_len);
+    RAMET_ASSIGN(const FrameHeader header, check_frame(ref, at.offset, frame));
     RAMET_TRY(visit(header, frame.substr(kFrameHeaderBytes)));
   }
   return ok();
 }
 
 Result<Segment::Stored> Segment::read(const BlockRef& ref) const {
-  RAMET_ASSIGN(const SlotEntry entry, slot(ref.slot));
-  return read_frame(ref, entry.offset(), entry.stored_len());
+  RAMET_ASSIGN(const auto at, place(ref.slot));
+  return read_frame(ref, at.offset, at.stored_len);
 }
 
 Result<FrameHeader> Segment::read_header(Slot slot) const {
-  RAMET_ASSIGN(const SlotEntry entry, this->slot(slot));
+  RAMET_ASSIGN(const auto at, place(slot));
   char bytes[kFrameHeaderBytes];
-  RAMET_TRY(read_bytes(entry.offset(), bytes));
+  RAMET_TRY(read_bytes(at.offset, bytes));
   return decode_frame_header(ByteView(bytes, sizeof bytes), identity_.seed);
 }
 
@@ -229,29 +264,20 @@ Result<BlockRef> Segment::append_frame(FrameKind kind, Codec codec, ByteView sto
   std::lock_guard append_lock(append_mu_);
   RAMET_CHECK(!closed(), "append to a closed segment");
   // Before anything is added, so that a full disk leaves everything as it was.
-  if (buffer_.size() >= kFlushBytes) RAMET_TRY(flush());
+  RAMET_TRY(writer_->make_room());
+  const Slot count = slot_count();
+  BlockRef ref{number(), count, 0};
+  SlotEntry entry;
+  writer_->append([&](Bytes& buffer, uint64_t offset) {
+    if (offset_slots) ref.slot = static_cast<Slot>(offset / 8);
+    ref.checksum = ramet::append_frame(buffer, identity_.seed, kind, codec, 0, ref.slot, sequence,
+                                       stored, raw_len);
+    entry = SlotEntry::make(offset, static_cast<uint32_t>(stored.size()), codec, kind, hash);
+  });
+  if (offset_slots) return ref;
   std::lock_guard lock(mu_);
-  const uint64_t offset = written_ + buffer_.size();
-  const Slot slot = offset_slots ? static_cast<Slot>(offset / 8) : static_cast<Slot>(slots_.size());
-  const uint64_t checksum = ramet::append_frame(buffer_, identity_.seed, kind, codec, 0, slot,
-                                                sequence, stored, raw_len);
-  if (!offset_slots) {
-    slots_.push_back(
-        SlotEntry::make(offset, static_cast<uint32_t>(stored.size()), codec, kind, hash));
-  }
-  return BlockRef{number(), slot, checksum};
-}
-
-Status Segment::flush() {
-  // Only the holder of append_mu_ changes buffer_, so it can be written without mu_.
-  if (buffer_.empty()) return ok();
-  RAMET_TRY(file_->write(written_, buffer_));
-  // A sync that comes later then waits for the last of many only.
-  if (buffer_.size() >= kFlushBytes) file_->begin_write_back(written_, buffer_.size());
-  std::lock_guard lock(mu_);
-  written_ += buffer_.size();
-  buffer_.clear();
-  return ok();
+  slots_.push_back(entry);
+  return ref;
 }
 
 Status Segment::sync_file() {
@@ -272,7 +298,7 @@ Status Segment::sync() {
   Slot count = 0;
   {
     std::lock_guard append_lock(append_mu_);
-    RAMET_TRY(flush());
+    RAMET_TRY(writer_->flush());
     count = slot_count();
   }
   RAMET_TRY(sync_file());
@@ -307,6 +333,8 @@ Status Segment::seal(SegmentNo next_segment, const BlockRef& checkpoint, Sequenc
   RAMET_TRY(sync_file());
   synced_slots_.store(slot_count(), std::memory_order_release);
   footer_offset_.store(footer.end_offset, std::memory_order_release);
+  settled_end_ = footer.end_offset;
+  writer_->stop();
   close();
   settled_.store(true, std::memory_order_release);
   return ok();
@@ -325,9 +353,7 @@ void Segment::set_slot(Slot slot, const SlotEntry& entry) {
 }
 
 void Segment::set_end(uint64_t end) {
-  std::lock_guard lock(mu_);
-  RAMET_CHECK(buffer_.empty() && end >= written_, "the log writes its own groups");
-  written_ = end;
+  writer_->set_end(end);
 }
 
 void Segment::mark_synced(Slot end) {

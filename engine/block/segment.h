@@ -21,6 +21,8 @@
 #include <string>
 #include <vector>
 
+#include "engine/block/slot_places.h"
+#include "engine/block/write_behind.h"
 #include "format/block_ref.h"
 #include "format/frame.h"
 #include "format/hash.h"
@@ -52,7 +54,8 @@ class Segment {
   // is there (left by a life that crashed: take the next number).
   static Result<std::shared_ptr<Segment>> create(io::Env& env, const std::string& path,
                                                  const SegmentIdentity& identity,
-                                                 const SegmentHeader& header);
+                                                 const SegmentHeader& header,
+                                                 const WriteBehindConfig& writing);
   // An existing file whose slots the caller knows. `end` is where its frames end,
   // `footer_offset` 0 if it has no footer. All its slots count as synced; nothing can be appended.
   static std::shared_ptr<Segment> attach(std::unique_ptr<io::File> file,
@@ -71,6 +74,12 @@ class Segment {
   void set_holes(std::vector<Hole> holes);
   const std::vector<Hole>& holes() const { return holes_; }
 
+  // The same, only to be read by reference, in a ninth of the memory: without names. Requires:
+  // closed, and nothing is written to it any more (sealed, or of an earlier life).
+  std::shared_ptr<Segment> without_names() const;
+  // False: slot() and slots() must not be called.
+  bool has_names() const { return !places_.has_value(); }
+
   const SegmentIdentity& identity() const { return identity_; }
   SegmentNo number() const { return identity_.number; }
   io::File& file() const { return *file_; }
@@ -81,9 +90,9 @@ class Segment {
   // Slots before this one are durable.
   Slot synced_slots() const { return synced_slots_.load(std::memory_order_acquire); }
 
-  // kNotFound for a slot that was never handed out or is gone.
+  // kNotFound for a slot that was never handed out or is gone. Requires: has_names().
   Result<SlotEntry> slot(Slot slot) const;
-  // Slots [first, last) as they stand, for footers and checkpoints.
+  // Slots [first, last) as they stand, for footers and checkpoints. Requires: has_names().
   std::vector<SlotEntry> slots(Slot first, Slot last) const;
 
   // kCorruption names the segment, slot, file and offset [INV-4].
@@ -101,13 +110,15 @@ class Segment {
   // For the map stream, where a slot is an offset divided by 8 and no table is needed.
   Result<Stored> read_at_slot_offset(const BlockRef& ref) const;
 
-  // Adds a frame behind the others: into a buffer, written out when it is big enough. The
-  // reference can be read at once. Not durable before sync().
+  // Adds a frame behind the others, in memory; pieces of some megabytes are written meanwhile
+  // (WriteBehind). The reference can be read at once. Not durable before sync(). kOutOfSpace and
+  // kIoError, also of what was added before: nothing was added, it may be tried again.
   Result<BlockRef> append(FrameKind kind, Codec codec, ByteView stored, uint32_t raw_len,
                           const ContentHash& hash, Sequence sequence);
   // The same for the map stream.
   Result<BlockRef> append_at_offset(FrameKind kind, ByteView stored, Sequence sequence);
-  // Writes the buffer and syncs; slots handed out before the call are durable when it returns.
+  // Writes what was not written yet and syncs; slots handed out before the call are durable when
+  // it returns.
   // A failed sync is kIoError, whatever the cause, and so is every later one [SEG-3].
   Status sync();
   bool sync_failed() const { return sync_failed_.load(std::memory_order_acquire); }
@@ -131,18 +142,21 @@ class Segment {
   void drop_reserved();
 
  private:
-  Segment(const SegmentIdentity& identity, std::unique_ptr<io::File> file)
+  Segment(const SegmentIdentity& identity, std::shared_ptr<io::File> file)
       : identity_(identity), file_(std::move(file)) {}
   Result<BlockRef> append_frame(FrameKind kind, Codec codec, ByteView stored, uint32_t raw_len,
                                 const ContentHash& hash, Sequence sequence, bool offset_slots);
-  // Held while slots_, written_ and buffer_ are looked at; not needed when nothing changes them
-  // any more.
+  // Held while slots_ is looked at; not needed when nothing changes it any more.
   std::unique_lock<std::mutex> lock_unless_settled() const {
     if (settled_.load(std::memory_order_acquire)) return {};
     return std::unique_lock(mu_);
   }
-  Status flush();  // Requires: append_mu_
   Status sync_file();
+  Error no_slot(Slot slot) const;
+  // Where a slot's frame stands: what slot() says, with names or without. Requires:
+  // lock_unless_settled().
+  std::optional<SlotPlaces::Place> find_place(Slot slot) const;
+  Result<SlotPlaces::Place> place(Slot slot) const;
   Result<Stored> read_frame(const BlockRef& ref, uint64_t offset, uint32_t stored_len) const;
   // Whether it is the frame that the reference names: its header and payload, without padding.
   Result<FrameHeader> check_frame(const BlockRef& ref, uint64_t offset, ByteView frame) const;
@@ -150,7 +164,7 @@ class Segment {
   Error damaged(const BlockRef& ref, uint64_t offset, const Error& cause) const;
 
   const SegmentIdentity identity_;
-  const std::unique_ptr<io::File> file_;
+  const std::shared_ptr<io::File> file_;
   std::atomic<Slot> synced_slots_{0};
   bool table_rebuilt_ = false;
   std::vector<Hole> holes_;
@@ -158,13 +172,14 @@ class Segment {
   std::atomic<bool> closed_{false};
   std::atomic<bool> settled_{false};  // sealed, or of an earlier life
   std::atomic<bool> sync_failed_{false};
+  std::optional<SlotPlaces> places_;  // instead of slots_; set before others see the segment
 
+  uint64_t settled_end_ = 0;  // of the frames, once settled_
+  std::unique_ptr<WriteBehind> writer_;  // null for what was attached
   std::mutex append_mu_;  // held while appending and flushing; taken before mu_
   mutable std::mutex mu_;
-  // Guarded by mu_ (buffer_ and written_ change only under both):
+  // Guarded by mu_:
   std::vector<SlotEntry> slots_;
-  uint64_t written_ = kSegmentHeaderBytes;  // where buffer_ goes
-  Bytes buffer_;
 };
 
 // Bytes of whole file blocks that a hole's skip frame leaves free, and where they begin.

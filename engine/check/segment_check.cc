@@ -181,8 +181,8 @@ class FrameCheck {
       }
     }
     const uint64_t next = next_known(window, at);
-    // A commit segment that was allocated ahead and never closed ends in zeros.
-    if (commits && !segment_.sealed()) {
+    // A segment that was allocated ahead and never closed ends in zeros.
+    if (segment_.identity().stream != Stream::kMap && !segment_.sealed()) {
       RAMET_ASSIGN(const bool empty, is_zero(window, at, next));
       if (empty) return next;
     }

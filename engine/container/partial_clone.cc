@@ -1,6 +1,7 @@
 #include "engine/container/partial_clone.h"
 
 #include <map>
+#include <optional>
 
 #include <fmt/format.h>
 
@@ -49,11 +50,12 @@ class PartialClone {
   struct Pending {
     FolderId source;
     FolderId target;
-    std::string path;  // of the target, for reports
+    std::string path;     // of the target, for reports
+    bool is_new = false;  // nothing is in it but what was cloned
   };
 
   Status clone_content(const FolderId& source, const FolderId& target, const std::string& path) {
-    pending_.push_back({source, target, path});
+    pending_.push_back({source, target, path, false});
     return run_pending();
   }
 
@@ -73,7 +75,7 @@ class PartialClone {
           return batch.size() < kBatch;
         }));
         for (const Entry& entry : batch) {
-          RAMET_TRY(clone_entry(entry, at.target, entry.name, at.path));
+          RAMET_TRY(clone_entry(entry, at.target, entry.name, at.path, at.is_new));
         }
         if (batch.size() < kBatch) break;
         after = batch.back().name;
@@ -83,9 +85,12 @@ class PartialClone {
   }
 
   Status clone_entry(const Entry& entry, const FolderId& folder, const std::string& name,
-                     const std::string& parent_path) {
+                     const std::string& parent_path, bool parent_is_new = false) {
     const std::string path = parent_path + "/" + name;
-    RAMET_ASSIGN(const auto there, target_.reader().find(folder, name));
+    std::optional<Entry> there;
+    if (!parent_is_new) {
+      RAMET_ASSIGN(there, target_.reader().find(folder, name));
+    }
     if (there && !(entry.is_folder() && there->is_folder() &&
                    spec_.existing == CloneExisting::kReplace)) {
       if (spec_.existing == CloneExisting::kFail) {
@@ -107,7 +112,7 @@ class PartialClone {
       RAMET_ASSIGN(made, target_.create_folder(folder, name, info.attributes));
       ++result_.folders_created;
     }
-    pending_.push_back({entry.folder, made, path});
+    pending_.push_back({entry.folder, made, path, !there});
     return ok();
   }
 

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <map>
 #include <random>
 
 #include "format/frame.h"
@@ -341,6 +342,47 @@ TEST(Recovery, ManyFailedCommitsLeaveNothingThatRecoveryWouldMiss) {
     ASSERT_TRUE(entry.ok()) << entry.error().to_string();
     EXPECT_TRUE(view->verify(entry->object).ok());
   }
+}
+
+// Space that was allocated ahead of what was written would otherwise stay with its segment.
+TEST(Recovery, WhatACrashLeftAllocatedIsGivenBack) {
+  auto env = std::make_shared<io::SimEnv>(5);
+  ASSERT_TRUE(Store::create("/store", tiny_options(env)).ok());
+  auto store = open_store(env);
+  const ContainerId id = store->create_container("c")->id;
+  std::mt19937_64 random(1);
+  Bytes content(18'000, ' ');
+  for (char& c : content) c = static_cast<char>(random());
+  put_file(*store, id, "f", content);
+  // By the name of each data segment: its size, and how much of its end is zeros.
+  const auto ends = [&env] {
+    std::map<std::string, std::pair<size_t, size_t>> out;
+    const auto names = *env->list("/store/segments");
+    for (const std::string& name : names) {
+      const Bytes bytes = *env->read_raw("/store/segments/" + name);
+      const auto header = decode_segment_header(bytes);
+      if (!header.ok() || header->stream != Stream::kData) continue;
+      out[name] = {bytes.size(), bytes.size() - 1 - bytes.find_last_not_of('\0')};
+    }
+    return out;
+  };
+  env->power_cut(io::CutPolicy::kKeepAll);
+  store.reset();
+  env->restart();
+  const auto before = ends();
+  ASSERT_EQ(before.size(), 1u);
+  EXPECT_GT(before.begin()->second.second, 8000u);  // else there is nothing to give back
+  store = open_store(env);
+  const auto after = ends()[before.begin()->first];
+  EXPECT_LT(after.first, before.begin()->second.first);
+  EXPECT_LT(after.second, 8u);
+  const auto view = *store->view(id);
+  Bytes read(content.size(), '\0');
+  const auto entry = view->lookup(kRootFolder, "f");
+  ASSERT_TRUE(entry.ok());
+  EXPECT_EQ(*view->read(entry->object, 0, read), content.size());
+  EXPECT_EQ(read, content);
+  EXPECT_TRUE(store->close().ok());
 }
 
 }  // namespace

@@ -107,12 +107,14 @@ StoreOptions tiny_options(std::shared_ptr<io::Env> env) {
   options.node_segment_bytes = 32 << 10;
   options.data_segment_bytes = 48 << 10;
   options.map_segment_bytes = 48 << 10;
+  options.write_piece_bytes = 4 << 10;
   options.drop_grace = 0;
   options.ballast_bytes = 192 << 10;  // room for one checkpoint and some commits
   options.index_bytes = 1 << 20;
   options.inline_block_bytes = 2 << 10;
   options.chunk_average = 1024;
   options.open_segments_max = 4;
+  options.slot_table_bytes = 4 << 10;  // so that most are without names
   return options;
 }
 
