@@ -64,8 +64,11 @@ Result<Found> find_target(TreeContext& context, const Root& catalog, const Usage
                            found.error().message(), commits_behind));
 }
 
-Result<std::vector<UsageTarget>> all_containers(TreeContext& context, const Root& catalog) {
-  std::vector<UsageTarget> out;
+// `targets`, or all containers if there are none.
+Result<std::vector<UsageTarget>> targets_or_all(TreeContext& context, const Root& catalog,
+                                                const std::vector<UsageTarget>& targets) {
+  std::vector<UsageTarget> out = targets;
+  if (!out.empty()) return out;
   RAMET_TRY(each_container(context, catalog, {}, [&](const std::string&, ContainerId id) {
     out.push_back({id, {}});
     return Result<bool>(true);
@@ -127,10 +130,7 @@ Result<WouldFree> StoreImpl::would_free(const std::vector<UsageTarget>& targets,
   Accounting accounting(map_->context(), base->map, context_, *blocks_, progress);
   RAMET_TRY(accounting.begin(base->catalog));
   const Root& catalog = accounting.catalog();
-  std::vector<UsageTarget> wanted = targets;
-  if (wanted.empty()) {
-    RAMET_ASSIGN(wanted, all_containers(context_, catalog));
-  }
+  RAMET_ASSIGN(const auto wanted, targets_or_all(context_, catalog, targets));
   std::map<Bytes, BlockRef> roots;  // (a snapshot may be named beside its container)
   for (const UsageTarget& target : wanted) {
     RAMET_ASSIGN(const Found found,
@@ -154,10 +154,7 @@ Result<StoreUsage> StoreImpl::usage(const std::vector<UsageTarget>& targets,
   Accounting accounting(map_->context(), base->map, context_, *blocks_, progress);
   RAMET_TRY(accounting.begin(base->catalog));
   const Root& catalog = accounting.catalog();
-  std::vector<UsageTarget> wanted = targets;
-  if (wanted.empty()) {
-    RAMET_ASSIGN(wanted, all_containers(context_, catalog));
-  }
+  RAMET_ASSIGN(const auto wanted, targets_or_all(context_, catalog, targets));
   StoreUsage usage;
   std::map<Bytes, size_t> line_of_key;
   for (const UsageTarget& target : wanted) {

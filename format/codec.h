@@ -14,7 +14,7 @@ namespace ramet {
 inline constexpr int kZstdLevelDefault = 4;
 
 // Compresses with zstd when it pays: nullopt when less than 1/16 would be saved, for inputs below
-// 64 bytes, and when a quick test of a few kilobytes of a long input finds nothing to save. What is
+// 64 bytes, and when a quick test of parts of it finds nothing to save. What is
 // returned was decoded again and compared [INV-12]; a difference is kIoError (faulty memory or
 // processor). A function of its arguments and the version of zstd alone [INV-9]. The level is
 // clamped to what zstd has. Requires: raw.size() <= kBlockBytesMax.

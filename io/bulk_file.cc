@@ -140,16 +140,26 @@ class DirectRead : public DirectTransfer {
   uint64_t first_missing_ = ~uint64_t{0};
 };
 
+// What the operations of one write did together.
+struct WriteOutcome {
+  uint64_t missing = 0;  // bytes that were not written yet
+  int error = 0;         // the first
+  void add(const RingOperation& operation) {
+    missing -= operation.done;
+    if (error == 0) error = operation.error;
+  }
+  bool is_complete() const { return error == 0 && missing == 0; }
+};
+
 class DirectWrite : public DirectTransfer {
  public:
   DirectWrite(int fd, std::span<const WritePiece> pieces, const WriteRun& run, uint64_t begin,
               uint64_t end, AlignedBufferPool& pool, bool registered)
       : DirectTransfer(RingAction::kWrite, fd, begin, end, pool, registered),
         piece_(pieces.subspan(run.first, run.count).begin()),
-        missing_(end - begin) {}
+        outcome_{end - begin} {}
 
-  int error() const { return error_; }
-  bool complete_without_error() const { return error_ == 0 && missing_ == 0; }
+  const WriteOutcome& outcome() const { return outcome_; }
 
  protected:
   // Chunks are asked for in order, so one cursor over the pieces is enough.
@@ -165,10 +175,8 @@ class DirectWrite : public DirectTransfer {
   }
 
   void finished(const RingOperation& operation) override {
-    missing_ -= operation.done;
-    if (operation.error == 0) return;
-    if (error_ == 0) error_ = operation.error;
-    stop();
+    outcome_.add(operation);
+    if (operation.error != 0) stop();
   }
 
  private:
@@ -177,8 +185,7 @@ class DirectWrite : public DirectTransfer {
   }
 
   std::span<const WritePiece>::iterator piece_;
-  uint64_t missing_;
-  int error_ = 0;
+  WriteOutcome outcome_;
 };
 
 // A direct write from aligned memory of the caller's. Who aligns it for this has huge pages behind
@@ -186,29 +193,25 @@ class DirectWrite : public DirectTransfer {
 class BorrowedWrite : public RingWork {
  public:
   BorrowedWrite(int fd, uint64_t begin, ByteView bytes)
-      : fd_(fd), begin_(begin), bytes_(bytes), missing_(bytes.size()) {}
+      : fd_(fd), begin_(begin), bytes_(bytes), outcome_{bytes.size()} {}
 
   bool next(RingOperation& operation) override {
-    if (error_ != 0 || next_ == bytes_.size() || in_flight_ == kDirectDepth) return false;
+    if (outcome_.error != 0 || next_ == bytes_.size() || in_flight_ == kDirectDepth) return false;
     operation.action = RingAction::kWrite;
     operation.fd = fd_;
     operation.offset = begin_ + next_;
     operation.data = const_cast<char*>(bytes_.data() + next_);
     operation.length = std::min(kBorrowedBytes, bytes_.size() - next_);
-    operation.registered = -1;
-    operation.continue_short = true;
     next_ += operation.length;
     ++in_flight_;
     return true;
   }
   void complete(const RingOperation& operation) override {
     --in_flight_;
-    missing_ -= operation.done;
-    if (error_ == 0) error_ = operation.error;
+    outcome_.add(operation);
   }
 
-  int error() const { return error_; }
-  bool complete_without_error() const { return error_ == 0 && missing_ == 0; }
+  const WriteOutcome& outcome() const { return outcome_; }
 
  private:
   static constexpr size_t kBorrowedBytes = 1u << 20;
@@ -217,20 +220,8 @@ class BorrowedWrite : public RingWork {
   const ByteView bytes_;
   size_t next_ = 0;
   size_t in_flight_ = 0;
-  size_t missing_;
-  int error_ = 0;
+  WriteOutcome outcome_;
 };
-
-struct WriteOutcome {
-  bool complete;
-  int error;
-};
-
-template <typename Work>
-WriteOutcome outcome_of(Ring& ring, Work&& work) {
-  const Status status = ring.run(work);
-  return {status.ok() && work.complete_without_error(), status.ok() ? work.error() : 0};
-}
 
 }  // namespace
 
@@ -311,19 +302,23 @@ Result<bool> BulkFile::write_direct(std::span<const WritePiece> pieces, const Wr
   if (!ring) return false;
   const WritePiece& first = pieces[run.first];
   const char* const from = first.data.data() + (part.begin - first.offset);
-  WriteOutcome outcome{};
-  if (run.count == 1 && reinterpret_cast<uintptr_t>(from) % kBufferAlignment == 0) {
-    outcome = outcome_of(*ring, BorrowedWrite(direct_.get(), part.begin,
-                                                    ByteView(from, part.end - part.begin)));
-  } else {
-    AlignedBufferPool& buffers = resources().buffers;
-    outcome = outcome_of(*ring, DirectWrite(direct_.get(), pieces, run, part.begin, part.end,
-                                                  buffers, ring->register_buffers(buffers)));
-  }
-  if (outcome.complete) return true;
+  const auto run_on_ring = [&ring](auto&& work) {
+    const bool ran = ring->run(work).ok();
+    return std::pair(ran, work.outcome());
+  };
+  const bool borrows =
+      run.count == 1 && reinterpret_cast<uintptr_t>(from) % kBufferAlignment == 0;
+  AlignedBufferPool& buffers = resources().buffers;
+  const auto [ran, outcome] =
+      borrows ? run_on_ring(BorrowedWrite(direct_.get(), part.begin,
+                                          ByteView(from, part.end - part.begin)))
+              : run_on_ring(DirectWrite(direct_.get(), pieces, run, part.begin, part.end, buffers,
+                                        ring->register_buffers(buffers)));
+  if (ran && outcome.is_complete()) return true;
   // The file system took the flag but not the transfer.
   if (outcome.error == EINVAL || outcome.error == EOPNOTSUPP) direct_works_ = false;
-  if (outcome.error == 0 || !direct_works_) return false;
+  const bool refused = !ran || outcome.error == 0 || !direct_works_;
+  if (refused) return false;
   return errno_error(outcome.error, path(),
                      describe_range("write", part.begin, part.end - part.begin));
 }

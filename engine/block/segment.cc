@@ -265,8 +265,7 @@ Result<BlockRef> Segment::append_frame(FrameKind kind, Codec codec, ByteView sto
   RAMET_CHECK(!closed(), "append to a closed segment");
   // Before anything is added, so that a full disk leaves everything as it was.
   RAMET_TRY(writer_->make_room());
-  const Slot count = slot_count();
-  BlockRef ref{number(), count, 0};
+  BlockRef ref{number(), slot_count(), 0};
   SlotEntry entry;
   writer_->append([&](Bytes& buffer, uint64_t offset) {
     if (offset_slots) ref.slot = static_cast<Slot>(offset / 8);

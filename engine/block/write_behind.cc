@@ -66,11 +66,6 @@ void WriteBehind::set_end(uint64_t end) {
   written_ = gathered_.offset = end;
 }
 
-void WriteBehind::append(const std::function<void(Bytes&, uint64_t)>& add) {
-  const std::lock_guard lock(mutex_);
-  add(gathered_.memory, gathered_.end());
-}
-
 // The memory does not move while no more comes than a piece and an eighth, so that it mostly stays
 // aligned.
 void WriteBehind::begin_piece(uint64_t offset) {

@@ -12,7 +12,6 @@
 
 #include <condition_variable>
 #include <deque>
-#include <functional>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -66,8 +65,12 @@ class WriteBehind {
   // way. Tells of an earlier piece that could not be written: nothing is lost by that, and it is
   // tried again afterwards.
   Status make_room();
-  // `add` appends to the bytes behind the end, whose first is given.
-  void append(const std::function<void(Bytes& buffer, uint64_t offset)>& add);
+  // add(Bytes& buffer, uint64_t offset) appends to the buffer what begins at this offset.
+  template <typename Add>
+  void append(const Add& add) {
+    const std::lock_guard lock(mutex_);
+    add(gathered_.memory, gathered_.end());
+  }
   // Everything appended has been written (not synced) when it returns ok(); else it is still here.
   Status flush();
   // Nothing will be appended any more: lets go of the thread. Requires: flush() was ok.

@@ -8,7 +8,6 @@
 #include <gtest/gtest.h>
 #include <rapidcheck/gtest.h>
 
-#include "engine/block/segment.h"
 #include "tests/engine/import_fixture.h"
 
 namespace ramet::engine {
