@@ -124,6 +124,9 @@ Result<ScanResult> scan_frames(io::File& file, const SegmentIdentity& identity,
       continue;
     }
     if (header->kind == FrameKind::kFooter) break;
+    // A frame is written with what fills it up: without it the write was cut short, and nobody was
+    // told that it is there. (The payload of a skip frame need not be there.)
+    if (header->kind != FrameKind::kSkip && offset + frame_span(*header) > size) break;
     if (header->kind == FrameKind::kBlock || header->kind == FrameKind::kNode) {
       auto name = name_of(*header, payload);
       if (name.ok() && identity.stream != Stream::kMap) {
@@ -135,7 +138,6 @@ Result<ScanResult> scan_frames(io::File& file, const SegmentIdentity& identity,
       }
     }
     offset += frame_span(*header);
-    // The payload of a skip frame need not be there.
     result.end = std::min(offset, size);
   }
   return result;
