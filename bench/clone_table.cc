@@ -212,14 +212,7 @@ int main(int argc, char** argv) {
   uint64_t chain = 1000;
   for (int i = 2; i < argc; ++i) {
     const std::string argument = argv[i];
-    if (argument.rfind("objects=", 0) == 0) {
-      sizes.clear();
-      for (size_t at = 8; at < argument.size();) {
-        sizes.push_back(std::strtoull(argument.c_str() + at, nullptr, 10));
-        const size_t comma = argument.find(',', at);
-        at = comma == std::string::npos ? argument.size() : comma + 1;
-      }
-    }
+    sizes = numbers(argument, "objects", sizes);
     clones = number(argument, "clones", clones);
     chain = number(argument, "chain", chain);
   }

@@ -67,6 +67,20 @@ inline uint64_t number(const std::string& argument, const char* name, uint64_t o
   return std::strtoull(argument.c_str() + prefix.size(), nullptr, 10);
 }
 
+// The same for a list, "name=value,value".
+inline std::vector<uint64_t> numbers(const std::string& argument, const char* name,
+                                     std::vector<uint64_t> otherwise) {
+  const std::string prefix = std::string(name) + "=";
+  if (!argument.starts_with(prefix)) return otherwise;
+  std::vector<uint64_t> out;
+  for (size_t at = prefix.size(); at < argument.size();) {
+    out.push_back(std::strtoull(argument.c_str() + at, nullptr, 10));
+    const size_t comma = argument.find(',', at);
+    at = comma == std::string::npos ? argument.size() : comma + 1;
+  }
+  return out;
+}
+
 inline void put(Transaction& transaction, FolderId folder, const std::string& name,
                 ByteView bytes) {
   auto content = must(transaction.write_content(), "write");

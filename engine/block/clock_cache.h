@@ -2,11 +2,12 @@
 // in bytes. It knows references, not containers: a thousand clones share one copy.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <memory>
 #include <mutex>
-#include <unordered_map>
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -33,56 +34,49 @@ class ClockCache {
   // Null if it is not there. The whole reference is compared, checksum included: a reference that
   // was tampered with never gets a cached value [INV-4].
   Pointer find(const BlockRef& ref) {
-    Shard& shard = shard_of(ref);
+    const uint64_t hash = std::hash<BlockRef>{}(ref);
+    Shard& shard = shard_of(hash);
     const std::lock_guard lock(shard.mutex);
-    const auto found = shard.index.find(ref);
-    if (found == shard.index.end()) {
+    const auto at = shard.find(ref, hash);
+    if (!at) {
       ++shard.misses;
       return nullptr;
     }
     ++shard.hits;
-    Entry& entry = shard.entries[found->second];
+    Entry& entry = shard.entries[*at];
     entry.used = true;
     return entry.value;
   }
 
   // Adds a value, unless there is one already; returns the one that is in the cache now.
   Pointer insert(Pointer value) {
-    Shard& shard = shard_of(value->ref());
+    const BlockRef& ref = value->ref();
+    const uint64_t hash = std::hash<BlockRef>{}(ref);
+    Shard& shard = shard_of(hash);
     const size_t bytes = value->memory_bytes();
     if (bytes > shard_capacity_) return value;
     const std::lock_guard lock(shard.mutex);
-    const auto [place, added] = shard.index.try_emplace(value->ref(), 0);
-    if (!added) return shard.entries[place->second].value;
+    if (const auto there = shard.find(ref, hash)) return shard.entries[*there].value;
     // Room is made first, so that the newcomer is not its own victim.
     shard.evict_to(shard_capacity_ - bytes);
-    size_t at = shard.entries.size();
-    if (shard.free.empty()) {
-      shard.entries.emplace_back();
-    } else {
-      at = shard.free.back();
-      shard.free.pop_back();
-    }
-    shard.index.find(value->ref())->second = at;
+    shard.add(Entry{ref, value, false}, hash);
     shard.bytes += bytes;
-    shard.entries[at] = {value, false};
     return value;
   }
 
   // Forgets a value, for instance because its slot was destroyed.
   void erase(const BlockRef& ref) {
-    Shard& shard = shard_of(ref);
+    const uint64_t hash = std::hash<BlockRef>{}(ref);
+    Shard& shard = shard_of(hash);
     const std::lock_guard lock(shard.mutex);
-    const auto found = shard.index.find(ref);
-    if (found != shard.index.end()) shard.remove(found->second);
+    if (const auto at = shard.find(ref, hash)) shard.remove(*at);
   }
 
   void clear() {
     for (Shard& shard : shards_) {
       const std::lock_guard lock(shard.mutex);
-      shard.index.clear();
       shard.entries.clear();
-      shard.free.clear();
+      shard.count = 0;
       shard.hand = 0;
       shard.bytes = 0;
     }
@@ -100,7 +94,7 @@ class ClockCache {
       const std::lock_guard lock(shard.mutex);
       stats.hits += shard.hits;
       stats.misses += shard.misses;
-      stats.values += shard.index.size();
+      stats.values += shard.count;
       stats.bytes += shard.bytes;
     }
     return stats;
@@ -108,40 +102,80 @@ class ClockCache {
 
  private:
   struct Entry {
+    BlockRef ref;
     Pointer value;      // null: free
     bool used = false;  // since the clock's hand last passed
   };
+  // A hash table without pointers, for a look-up that misses the processor's caches once: linear
+  // probing, entries behind a removed one move up (Knuth, TAOCP 3, 6.4, algorithm R).
   struct Shard {
     mutable std::mutex mutex;
-    std::unordered_map<BlockRef, size_t> index;  // into entries; never iterated
-    std::vector<Entry> entries;
-    std::vector<size_t> free;
+    std::vector<Entry> entries;  // a power of two, or none; never more than three quarters in use
+    size_t count = 0;
     size_t hand = 0;
     size_t bytes = 0;
     uint64_t hits = 0;
     uint64_t misses = 0;
 
+    size_t home(uint64_t hash) const { return (hash >> kShardBits) & (entries.size() - 1); }
+    size_t behind(size_t at) const { return (at + 1) & (entries.size() - 1); }
+
+    std::optional<size_t> find(const BlockRef& ref, uint64_t hash) const {
+      if (entries.empty()) return std::nullopt;
+      for (size_t at = home(hash); entries[at].value != nullptr; at = behind(at)) {
+        if (entries[at].ref == ref) return at;
+      }
+      return std::nullopt;
+    }
+
+    void add(Entry entry, uint64_t hash) {
+      if ((count + 1) * 4 > entries.size() * 3) grow();
+      size_t at = home(hash);
+      while (entries[at].value != nullptr) at = behind(at);
+      entries[at] = std::move(entry);
+      ++count;
+    }
+
+    void grow() {
+      std::vector<Entry> old(std::max<size_t>(16, entries.size() * 2));
+      std::swap(old, entries);
+      count = 0;
+      hand = 0;
+      for (Entry& entry : old) {
+        if (entry.value != nullptr) add(std::move(entry), std::hash<BlockRef>{}(entry.ref));
+      }
+    }
+
+    void remove(size_t at) {
+      bytes -= entries[at].value->memory_bytes();
+      --count;
+      for (size_t next = behind(at); entries[next].value != nullptr; next = behind(next)) {
+        // It may stand at `at` unless that lies before where it would be looked for first.
+        const size_t first = home(std::hash<BlockRef>{}(entries[next].ref));
+        const size_t mask = entries.size() - 1;
+        if (((next - first) & mask) < ((next - at) & mask)) continue;
+        entries[at] = std::move(entries[next]);
+        at = next;
+      }
+      entries[at] = Entry{};
+    }
+
     void evict_to(size_t capacity) {
       while (bytes > capacity) {
         if (hand >= entries.size()) hand = 0;
         Entry& entry = entries[hand];
-        if (entry.value != nullptr && !std::exchange(entry.used, false)) remove(hand);
-        ++hand;
+        if (entry.value != nullptr && !std::exchange(entry.used, false)) {
+          remove(hand);  // another one may stand there now
+        } else {
+          ++hand;
+        }
       }
-    }
-    void remove(size_t at) {
-      Entry& entry = entries[at];
-      bytes -= entry.value->memory_bytes();
-      index.erase(entry.value->ref());
-      entry = {};
-      free.push_back(at);
     }
   };
 
-  static constexpr size_t kShards = 16;
-  Shard& shard_of(const BlockRef& ref) {
-    return shards_[(std::hash<BlockRef>{}(ref) >> 7) % kShards];
-  }
+  static constexpr unsigned kShardBits = 4;
+  static constexpr size_t kShards = 1u << kShardBits;
+  Shard& shard_of(uint64_t hash) { return shards_[hash % kShards]; }
 
   size_t shard_capacity_;
   std::array<Shard, kShards> shards_;

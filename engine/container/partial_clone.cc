@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include "engine/container/catalog.h"
+#include "engine/container/subtree_share.h"
 #include "engine/container/transaction_impl.h"
 #include "engine/container/view_impl.h"
 #include "engine/store_impl.h"
@@ -30,15 +31,18 @@ class PartialClone {
 
   Status run() {
     RAMET_ASSIGN(const FolderId into, target_.create_folders(spec_.target_folder));
-    if (spec_.paths.empty()) return clone_content(kRootFolder, into, spec_.target_folder);
+    RAMET_ASSIGN(const auto names, split_path(spec_.target_folder));
+    std::string into_path;  // as it is shown: empty for the root folder
+    for (const std::string& name : names) into_path += "/" + name;
+    if (spec_.paths.empty()) return clone_content(kRootFolder, into, into_path);
     for (const std::string& path : spec_.paths) {
       RAMET_ASSIGN(const Entry entry, source_.lookup(path));
       if (entry.is_folder() && entry.folder == kRootFolder) {
-        RAMET_TRY(clone_content(kRootFolder, into, spec_.target_folder));
+        RAMET_TRY(clone_content(kRootFolder, into, into_path));
         continue;
       }
       const std::string& name = spec_.target_name.empty() ? entry.name : spec_.target_name;
-      RAMET_TRY(clone_entry(entry, into, name, spec_.target_folder));
+      RAMET_TRY(clone_entry(entry, into, name, into_path));
       RAMET_TRY(run_pending());
     }
     return run_pending();
@@ -104,6 +108,10 @@ class PartialClone {
       RAMET_TRY(target_.remove_tree(folder, name));
     }
     if (!entry.is_folder()) return clone_object(entry.object, folder, name, path);
+    if (!there) {
+      RAMET_ASSIGN(const bool shares, can_share(entry.folder));
+      if (shares) return share_folder(entry.folder, folder, name);
+    }
     FolderId made;
     if (there && there->is_folder()) {
       made = there->folder;
@@ -113,6 +121,32 @@ class PartialClone {
       ++result_.folders_created;
     }
     pending_.push_back({entry.folder, made, path, !there});
+    return ok();
+  }
+
+  Result<bool> can_share(const FolderId& folder) {
+    if (fresh_) return false;
+    RAMET_ASSIGN(const bool there, target_.reader().has_folder(folder));
+    if (there) return false;
+    return SubtreeShare::pays(source_, folder, store_.options().graft_entries_min);
+  }
+
+  Status share_folder(const FolderId& id, const FolderId& parent, const std::string& name) {
+    RAMET_TRY(check_name(name));
+    SubtreeShare share(source_, target_, store_.options().graft_entries_min);
+    RAMET_TRY(share.run(id));
+    RAMET_ASSIGN(FolderInfo info, source_.folder(id));
+    info.parent = parent;
+    info.name = name;
+    RAMET_TRY(target_.put(folder_key(id), encode_folder(info)));
+    RAMET_TRY(target_.put(dirent_key(parent, name + "/", id), encode_folder_dirent()));
+    result_.folders_created += share.folders();
+    result_.objects_created += share.objects();
+    result_.bytes_shared += share.content_bytes();
+    for (const SubtreeShare::Left& left : share.left()) {
+      RAMET_ASSIGN(const std::string path, target_.reader().path_of(left.folder));
+      RAMET_TRY(clone_entry(left.entry, left.folder, left.entry.name, path, true));
+    }
     return ok();
   }
 

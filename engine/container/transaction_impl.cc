@@ -92,6 +92,18 @@ Status TransactionImpl::erase_range(const KeyRange& range) {
   return grown(bytes);
 }
 
+Status TransactionImpl::graft(const KeyRange& range, const Root& source) {
+  RAMET_CHECK(!done_, "a transaction that was committed is not changed");
+  Tree part(context_, source);
+  RAMET_TRY(part.keep_range(range.from, range.to, sequence_));
+  if (part.empty()) return ok();
+  RAMET_TRY(work_->graft(range.from, range.to, part.share(), sequence_));
+  changed_ = true;
+  grafted_ = true;
+  only_removes_ = false;
+  return grown(range.from.size() + range.to.size() + 96);
+}
+
 Status TransactionImpl::grown(size_t bytes) {
   operation_bytes_ += bytes;
   const StoreOptions& options = store_.options();
@@ -133,7 +145,7 @@ Result<Sequence> TransactionImpl::commit() {
   RAMET_CHECK(open_writers_ == 0, "content writers must be put or destroyed before the commit");
   done_ = true;
   if (!changed_) return store_.visible().sequence;
-  if (spilled_) {
+  if (spilled_ || grafted_) {
     RAMET_TRY(spill());
     hold_->refers_to_its_base();
   }

@@ -63,6 +63,10 @@ class TransactionImpl : public Transaction {
   Status put(Bytes key, Bytes value, std::vector<BlockRef> refs = {});
   Status erase(Bytes key);
   Status erase_range(const KeyRange& range);
+  // Puts what another container's tree has in the range into it, which must be empty here: nodes
+  // are shared, O(log n). The commit then takes the whole working tree along, as after a spill. The
+  // hold must be older than the source's state.
+  Status graft(const KeyRange& range, const Root& source);
   // Makes `name` in `folder` lead to this record, whose id is new to the container.
   Status put_new_object(const ObjectRecord& record);
   Status put_record(const ObjectRecord& record);
@@ -117,6 +121,7 @@ class TransactionImpl : public Transaction {
   std::vector<Operation> operations_;  // empty once spilled
   size_t operation_bytes_ = 0;         // since the last spill
   bool spilled_ = false;
+  bool grafted_ = false;  // operations_ do not tell all: must spill
   bool changed_ = false;
   bool only_removes_ = true;
   bool moved_folders_ = false;

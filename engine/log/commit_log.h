@@ -99,6 +99,7 @@ class CommitLog {
   Status switch_to(const std::shared_ptr<Segment>& next);
   Result<std::shared_ptr<Segment>> next_segment(uint64_t bytes);  // Requires: mu_
   Status reserve(uint64_t end);
+  void fill_ahead(uint64_t end, size_t group_bytes);
   Status void_range(uint64_t offset, uint64_t bytes, Error cause);
 
   BlockStore& blocks_;
@@ -106,6 +107,8 @@ class CommitLog {
   bool poisoned_ = false;
   uint64_t allocated_ = 0;      // of the current segment's file
   uint64_t next_allocation_ = 0;
+  uint64_t filled_ = 0;  // of the current segment: written before it, at least with zeros
+  size_t next_fill_ = 0;
   std::atomic<bool> save_space_{false};
 
   mutable std::mutex mu_;

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <mutex>
 #include <thread>
 
 #include "engine/store_impl.h"
@@ -192,6 +193,103 @@ TEST(StoreThreads, SpillsAndCheckpointsOverTheSameNodes) {
   uint64_t entries = 0;
   ASSERT_TRUE((*view)->list(kRootFolder, {}, [&](const Entry&) { return ++entries > 0; }).ok());
   EXPECT_EQ(entries, static_cast<uint64_t>(committed * kFiles));
+}
+
+bool put_one(Store& store, ContainerId container, std::string_view folder, int n) {
+  auto transaction = store.begin(container);
+  if (!transaction.ok()) return false;
+  const auto at = (*transaction)->create_folders(folder);
+  auto writer = (*transaction)->write_content();
+  const std::string content(static_cast<size_t>(n) * 977 % 20000, static_cast<char>('a' + n % 26));
+  if (!(*writer)->append(content + std::to_string(n)).ok()) return false;
+  const auto put = (*transaction)->put_object(*at, std::to_string(n), {}, std::move(*writer));
+  if (!put.ok()) return false;
+  if (n > 40) {
+    ignore_error((*transaction)->remove(*at, std::to_string(n - 40)), "it may have been busy");
+  }
+  const auto done = (*transaction)->commit();
+  return done.ok() || done.error().code() == ErrorCode::kBusy;
+}
+
+// The clone takes nodes of the source as they are, while the source lets go of them, and puts them
+// into a tree that somebody else changes, too.
+TEST(StoreThreads, FoldersAreClonedFromAndIntoWhatOthersChange) {
+  const test::TempDir temp;
+  StoreOptions options = small_options();
+  options.graft_entries_min = 4;
+  options.node_bytes = 1 << 10;
+  ASSERT_TRUE(Store::create(temp.file("store"), options).ok());
+  auto opened = Store::open(temp.file("store"), options);
+  ASSERT_TRUE(opened.ok());
+  Store& store = **opened;
+  const ContainerId source = store.create_container("source")->id;
+  for (int n = 0; n < 60; ++n) ASSERT_TRUE(put_one(store, source, "/d/e", n));
+  std::mutex mutex;
+  ContainerId target = store.create_container("t")->id;  // guarded by mutex
+  std::atomic<bool> stop{false};
+  std::atomic<int> failures{0};
+  std::vector<std::thread> threads;
+  threads.emplace_back([&] {
+    for (int n = 60; !stop; ++n) failures += put_one(store, source, "/d/e", n) ? 0 : 1;
+  });
+  threads.emplace_back([&] {
+    for (int n = 0; !stop; ++n) {
+      ContainerId into;
+      {
+        const std::lock_guard lock(mutex);
+        into = target;
+      }
+      failures += put_one(store, into, "/mine", n) ? 0 : 1;
+    }
+  });
+  threads.emplace_back([&] {
+    for (int n = 0; !stop; ++n) {
+      failures += (n % 2 == 0 ? store.checkpoint() : reclaimed(store)).ok() ? 0 : 1;
+    }
+  });
+  int cloned = 0;
+  std::vector<ContainerId> all;
+  for (int n = 0; n < 60; ++n) {
+    const ContainerId into = store.create_container("target" + std::to_string(n))->id;
+    {
+      const std::lock_guard lock(mutex);
+      target = into;
+    }
+    CloneSpec spec;
+    spec.source = source;
+    spec.paths = {"/d"};
+    spec.target = into;
+    const auto made = store.clone(spec);
+    if (!made.ok()) {
+      EXPECT_EQ(made.error().code(), ErrorCode::kBusy) << made.error().to_string();
+      continue;
+    }
+    ++cloned;
+    all.push_back(into);
+    if (all.size() > 20) {
+      EXPECT_TRUE(store.drop_container(all.front()).ok());
+      all.erase(all.begin());
+    }
+  }
+  stop = true;
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(failures, 0);
+  EXPECT_GT(cloned, 10);
+  ASSERT_TRUE(store.drop_container(source).ok());
+  expect_counted(store);
+  for (const ContainerId id : all) {
+    const auto view = *store.view(id);
+    const auto folder = view->lookup("/d/e");
+    ASSERT_TRUE(folder.ok());
+    uint64_t entries = 0;
+    ASSERT_TRUE(view->list(folder->folder, {}, [&](const Entry& entry) {
+      const Status whole = view->verify(entry.object);
+      EXPECT_TRUE(whole.ok()) << whole.error().to_string();
+      return ++entries > 0;
+    }).ok());
+    EXPECT_GE(entries, 40u);
+  }
+  ASSERT_TRUE(store.close().ok());
 }
 
 }  // namespace

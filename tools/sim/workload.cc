@@ -1,7 +1,9 @@
 #include "tools/sim/workload.h"
 
+#include <algorithm>
 #include <cstdlib>
 #include <iterator>
+#include <set>
 #include <vector>
 
 namespace ramet::sim {
@@ -33,6 +35,16 @@ void erase_below(PathMap& paths, const std::string& path) {
   }
   auto it = paths.lower_bound(path);
   while (it != paths.end() && starts_with(it->first, path)) it = paths.erase(it);
+}
+
+bool have_no_object_in_common(const PathMap& a, const PathMap& b) {
+  std::set<uint64_t> objects;
+  for (const auto& [path, entry] : a) {
+    if (path.back() != '/') objects.insert(entry.object);
+  }
+  return std::none_of(b.begin(), b.end(), [&](const auto& there) {
+    return there.first.back() != '/' && objects.contains(there.second.object);
+  });
 }
 
 // What lies at or below a path, with another beginning.
@@ -112,6 +124,7 @@ StoreOptions tiny_options(std::shared_ptr<io::Env> env) {
   options.ballast_bytes = 192 << 10;  // room for one checkpoint and some commits
   options.index_bytes = 1 << 20;
   options.inline_block_bytes = 2 << 10;
+  options.graft_entries_min = 1;
   options.chunk_average = 1024;
   options.open_segments_max = 4;
   options.slot_table_bytes = 4 << 10;  // so that most are without names
@@ -480,8 +493,12 @@ Status Workload::clone_part(Store* store) {
   if (source == target && starts_with(folder, path)) return put(store);
   last_ = "clone " + source + "@" + spec.snapshot + ":" + path + " to " + target + ":" + folder +
           spec.target_name;
-  PathMap made = with_new_objects(
-      moved(version, path, folder + spec.target_name + (path.back() == '/' ? "/" : "")));
+  PathMap made = moved(version, path, folder + spec.target_name + (path.back() == '/' ? "/" : ""));
+  if (source != target && have_no_object_in_common(made, model_[target].paths)) {
+    spec.identity = CloneIdentity::kKeep;
+  } else {
+    made = with_new_objects(std::move(made));
+  }
   model_[target].paths.merge(made);
   if (store == nullptr) return ok();
   RAMET_ASSIGN(const ContainerInfo from, store->container(source));

@@ -3,7 +3,9 @@
 
 #include <gtest/gtest.h>
 
+#include <random>
 #include <thread>
+#include <vector>
 
 #include "format/hash.h"
 
@@ -62,6 +64,33 @@ TEST(NodeCache, UsedNodesGetASecondChance) {
     if (cache.find(hot->ref()) == nullptr) ++lost;
   }
   EXPECT_EQ(lost, 0u);
+}
+
+// Erasing moves others in the table: none may get lost, and none come back.
+TEST(NodeCache, WhatIsNotErasedStays) {
+  NodeCache cache(64 << 20);
+  std::mt19937 random(1);
+  std::vector<CleanNodePtr> nodes;
+  for (Slot slot = 0; slot < 3000; ++slot) nodes.push_back(node(slot, 8));
+  std::vector<bool> there(nodes.size());
+  for (int i = 0; i < 40'000; ++i) {
+    const size_t at = random() % (i < 20'000 ? 300 : nodes.size());
+    if (random() % 2 == 0) {
+      EXPECT_EQ(cache.insert(nodes[at]), nodes[at]);
+      there[at] = true;
+    } else {
+      cache.erase(nodes[at]->ref());
+      there[at] = false;
+    }
+    const size_t other = random() % nodes.size();
+    ASSERT_EQ(cache.find(nodes[other]->ref()) != nullptr, there[other]);
+  }
+  size_t count = 0;
+  for (size_t i = 0; i < nodes.size(); ++i) {
+    EXPECT_EQ(cache.find(nodes[i]->ref()) != nullptr, there[i]);
+    count += there[i];
+  }
+  EXPECT_EQ(cache.stats().values, count);
 }
 
 TEST(NodeCache, WithoutRoomKeepsNothing) {
