@@ -8,9 +8,12 @@
 
 #include <algorithm>
 #include <atomic>
+#include <condition_variable>
 #include <cstdio>
+#include <deque>
 #include <fstream>
 #include <functional>
+#include <mutex>
 #include <random>
 #include <thread>
 #include <vector>
@@ -97,6 +100,74 @@ double put_rate(const Options& options, Store& store, uint64_t writers, uint64_t
   for (std::thread& thread : threads) thread.join();
   return static_cast<double>(done) / milliseconds_since(begun) * 1000;
 }
+
+// So many puts at once, each of which is followed by the next one of its container when it is
+// durable: as a server does it, by two threads, and nobody waits for a commit.
+class Puts {
+ public:
+  Puts(const Options& options, Store& store, uint64_t* next_name)
+      : options_(options), store_(store) {
+    for (uint64_t i = 0; i < options.writers; ++i) {
+      const auto name = fmt::format("w{}", (*next_name)++);
+      const uint64_t begin = (*next_name += 1) * 100'000'000;
+      chains_.push_back({must(store.create_container(name), "container").id, content_of(begin), 0});
+      ready_.push_back(i);
+    }
+  }
+
+  double rate() {
+    begun_ = Clock::now();
+    std::vector<std::thread> threads;
+    for (int i = 0; i < 2; ++i) threads.emplace_back([this] { work(); });
+    for (std::thread& thread : threads) thread.join();
+    return static_cast<double>(done_) / milliseconds_since(begun_) * 1000;
+  }
+
+ private:
+  struct Chain {
+    ContainerId container;
+    std::string bytes;
+    uint64_t count;
+  };
+
+  void work() {
+    std::unique_lock lock(mutex_);
+    for (;;) {
+      changed_.wait(lock, [this] { return !ready_.empty() || ended_ == chains_.size(); });
+      if (ready_.empty()) return;
+      Chain& chain = chains_[ready_.front()];
+      const uint64_t number = ready_.front();
+      ready_.pop_front();
+      if (milliseconds_since(begun_) >= options_.milliseconds()) {
+        if (++ended_ == chains_.size()) changed_.notify_all();
+        continue;
+      }
+      lock.unlock();
+      ramet::store(chain.bytes.data(), chain.count);
+      auto transaction = must(store_.begin(chain.container), "begin");
+      put(*transaction, kRootFolder, object_name(chain.count++), chain.bytes);
+      store_.commit_async(std::move(transaction), [this, number](Result<Sequence> committed) {
+        must(std::move(committed), "commit");
+        ++done_;
+        const std::lock_guard ready_lock(mutex_);
+        ready_.push_back(number);
+        changed_.notify_one();
+      });
+      lock.lock();
+    }
+  }
+
+  const Options& options_;
+  Store& store_;
+  Clock::time_point begun_;
+  std::atomic<uint64_t> done_{0};
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  // Guarded by mutex_:
+  std::vector<Chain> chains_;
+  std::deque<uint64_t> ready_;
+  uint64_t ended_ = 0;
+};
 
 // --- reading -------------------------------------------------------------------------------------
 
@@ -221,15 +292,18 @@ void run(const Options& options) {
              "| --- | --- | --- | --- | --- | --- |\n");
   std::vector<double> one;
   std::vector<double> many;
+  std::vector<double> at_once;
   std::vector<double> sync;
   uint64_t next_name = 0;
   for (uint64_t round = 0; round < options.rounds; ++round) {
     sync.push_back(fdatasync_rate(options));
     one.push_back(put_rate(options, *store, 1, &next_name));
     many.push_back(put_rate(options, *store, options.writers, &next_name));
+    at_once.push_back(Puts(options, *store, &next_name).rate());
   }
   row("put of 4 KiB, durable, 1 writer; beside: 4 KiB and fdatasync", one, sync);
-  row("put of 4 KiB, durable, many writers", many, {});
+  row("put of 4 KiB, durable, many threads that wait", many, {});
+  row("put of 4 KiB, durable, as many at once, commit_async()", at_once, {});
 
   fill(*store, options, "objects");
   must(store->close(), "close");

@@ -192,6 +192,13 @@ class Store {
   virtual Result<std::shared_ptr<const View>> view(ContainerId container,
                                                    const std::string& snapshot = {}) = 0;
   virtual Result<std::unique_ptr<Transaction>> begin(ContainerId container) = 0;
+  // Transaction::commit() for servers: does not wait for the sync. The handler is called once with
+  // what commit() would have returned, after the transaction was destroyed: by this thread when it
+  // failed at once, else by the one that made the commit durable. It must not wait for anything,
+  // and may begin and commit other transactions. Waits all the same: when checkpoints are far
+  // behind, and for transactions that only remove. close() waits for what was handed over before.
+  using CommitHandler = std::function<void(Result<Sequence>)>;
+  virtual void commit_async(std::unique_ptr<Transaction> transaction, CommitHandler handler) = 0;
 
   // A whole container is O(1) [INV-5]; folders and objects into an existing container cost by
   // what is selected, and share every block. Atomic and durable when it returns.

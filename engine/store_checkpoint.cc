@@ -268,6 +268,7 @@ void StoreImpl::stop_maintenance() {
 
 Status StoreImpl::close() {
   if (closed_) return ok();
+  if (queue_ != nullptr) queue_->drain();
   stop_maintenance();
   // (An open that failed on its way has begun nothing: the superblocks may still lead to the life
   // before, which needs its files [SPACE-1].)

@@ -48,7 +48,7 @@ Status StoreImpl::check_open() const {
   return Error(ErrorCode::kFailedPrecondition, "the store " + path_ + " is closed");
 }
 
-Result<Sequence> StoreImpl::commit(CommitRequest& request, bool frees_space) {
+Status StoreImpl::before_commit(bool frees_space) {
   RAMET_TRY(check_open());
   if (options_.read_only) {
     return Error(ErrorCode::kFailedPrecondition, "the store was opened read-only");
@@ -64,12 +64,28 @@ Result<Sequence> StoreImpl::commit(CommitRequest& request, bool frees_space) {
       wake_maintenance();
     }
   }
+  return ok();
+}
+
+Result<Sequence> StoreImpl::commit(CommitRequest& request, bool frees_space) {
+  RAMET_TRY(before_commit(frees_space));
   auto done = queue_->commit(request);
   if (!done.ok() && done.error().code() == ErrorCode::kOutOfSpace && frees_space &&
       request.prepare && give_up_reserve()) {
     done = queue_->commit(request);
   }
   return done;
+}
+
+void StoreImpl::commit_async(CommitRequest& request, CommitQueue::Done done) {
+  Status status = before_commit(false);
+  if (!status.ok()) return done(std::move(status).error(), request.blocks);
+  queue_->commit_async(request, std::move(done));
+}
+
+void StoreImpl::commit_async(std::unique_ptr<Transaction> transaction, CommitHandler handler) {
+  std::shared_ptr<TransactionImpl> own(static_cast<TransactionImpl*>(transaction.release()));
+  own->commit_async(own, std::move(handler));
 }
 
 Result<ContainerInfo> StoreImpl::create_container(const std::string& name,

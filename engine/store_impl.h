@@ -66,6 +66,7 @@ class StoreImpl : public Store, private RecoveredStore {
   Result<std::shared_ptr<const View>> view(ContainerId container,
                                            const std::string& snapshot) override;
   Result<std::unique_ptr<Transaction>> begin(ContainerId container) override;
+  void commit_async(std::unique_ptr<Transaction> transaction, CommitHandler handler) override;
   Result<CloneResult> clone(const CloneSpec& spec) override;
   Status diff(const View& older, const View& newer,
               const std::function<bool(const Difference&)>& visit, DiffStats* stats) override;
@@ -81,6 +82,8 @@ class StoreImpl : public Store, private RecoveredStore {
   // Commits, starts what became due, and retries once with the ballast given up if the request
   // frees space and the disk is full.
   Result<Sequence> commit(CommitRequest& request, bool frees_space);
+  // Without waiting for the sync (CommitQueue::commit_async); for what does not free space.
+  void commit_async(CommitRequest& request, CommitQueue::Done done);
   TreeContext& context() { return context_; }
   BlockStore& blocks() { return *blocks_; }
   DedupeIndex* index() { return index_.get(); }
@@ -108,6 +111,7 @@ class StoreImpl : public Store, private RecoveredStore {
   HeadState visible() const { return queue_->durable(); }
 
  private:
+  Status before_commit(bool frees_space);
   // From the env, many at once: a system call for each would be a tenth of what an object costs.
   std::array<uint8_t, 16> random_of_id();
   // store_open.cc

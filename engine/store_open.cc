@@ -112,7 +112,7 @@ Status StoreImpl::open_locked() {
   blocks_->keep_files(!superblocks_->newest().undo.is_null());
   space_ = std::make_unique<Space>(*blocks_, context_, *map_);
   log_ = std::make_unique<CommitLog>(*blocks_, options_.commit_segment_bytes);
-  queue_ = std::make_unique<CommitQueue>(context_, *log_, *env_);
+  queue_ = std::make_unique<CommitQueue>(context_, *log_, *env_, options_.background);
   ballast_ = std::make_unique<Ballast>(env_, path_ + "/ballast", options_.ballast_bytes);
   const Superblock& newest = superblocks_->newest();
   queue_->start(state_, newest.epoch);

@@ -27,8 +27,18 @@ size_t expected_bytes(const std::vector<TreeOperations>& trees) {
 
 }  // namespace
 
-CommitQueue::CommitQueue(TreeContext& context, CommitLog& log, io::Env& env)
-    : context_(context), log_(log), env_(env) {}
+CommitQueue::CommitQueue(TreeContext& context, CommitLog& log, io::Env& env, bool background)
+    : context_(context), log_(log), env_(env), background_(background) {}
+
+CommitQueue::~CommitQueue() {
+  drain();
+  {
+    const std::lock_guard lock(mu_);
+    stop_ = true;
+    to_thread_.notify_one();
+  }
+  if (thread_.joinable()) thread_.join();
+}
 
 void CommitQueue::start(const HeadState& state, Epoch epoch) {
   std::lock_guard lock(mu_);
@@ -82,15 +92,78 @@ Result<Sequence> CommitQueue::commit(CommitRequest& request) {
     lock.unlock();
     if (item.turn.wait() == Turn::kLead) {
       lock.lock();
-      lead(lock, item);
+      lead(lock, &item);
     }
   } else {
     leading_ = true;
-    lead(lock, item);
+    lead(lock, &item);
   }
   request.blocks = std::move(item.entry.blocks);
   if (item.error) return *item.error;
   return item.entry.sequence;
+}
+
+void CommitQueue::commit_async(CommitRequest& request, Done done) {
+  auto item = std::make_unique<Item>();
+  std::unique_lock lock(mu_);
+  Status status = failed() ? Status(*failure_) : enqueue(request, *item);
+  if (!status.ok()) {
+    lock.unlock();
+    done(std::move(status).error(), request.blocks);
+    return;
+  }
+  if (request.trees.empty() && item->entry.sequence == 0) {
+    const auto sequence = await(applied_.sequence, lock);
+    lock.unlock();
+    done(sequence, request.blocks);
+    return;
+  }
+  item->done = std::move(done);
+  item.release();  // the queue has it
+  ++unfinished_;
+  if (background_ && !thread_.joinable()) thread_ = std::thread([this] { run(); });
+  if (leading_) return;
+  leading_ = true;
+  wants_thread_ = true;
+  hand_over(lock, nullptr);
+}
+
+void CommitQueue::hand_over(std::unique_lock<std::mutex>& lock, Item* next) {
+  if (wants_thread_ && !background_) return lead_for_others(lock);
+  if (wants_thread_) to_thread_.notify_one();
+  lock.unlock();
+  if (next != nullptr) next->turn.tell(Turn::kLead);
+}
+
+void CommitQueue::lead_for_others(std::unique_lock<std::mutex>& lock) {
+  while (std::exchange(wants_thread_, false)) {
+    lead(lock, nullptr);
+    lock.lock();
+  }
+  lock.unlock();
+}
+
+void CommitQueue::run() {
+  std::unique_lock lock(mu_);
+  for (;;) {
+    to_thread_.wait(lock, [this] { return stop_ || wants_thread_; });
+    if (!wants_thread_) return;
+    lead_for_others(lock);
+    lock.lock();
+  }
+}
+
+void CommitQueue::finish(std::unique_ptr<Item> item) {
+  if (item->error) {
+    item->done(*item->error, item->entry.blocks);
+  } else {
+    item->done(item->entry.sequence, item->entry.blocks);
+  }
+}
+
+void CommitQueue::drain() {
+  std::unique_lock lock(mu_);
+  changed_.wait(lock, [this] { return unfinished_ == 0; });
 }
 
 // Nothing had to be done in a state that may not be durable yet: it must be before that is said.
@@ -141,7 +214,7 @@ Status CommitQueue::enqueue(CommitRequest& request, Item& item) {
   return ok();
 }
 
-void CommitQueue::lead(std::unique_lock<std::mutex>& lock, const Item& own) {
+void CommitQueue::lead(std::unique_lock<std::mutex>& lock, const Item* own) {
   std::vector<Item*> group;
   std::vector<LogEntry*> entries;
   size_t bytes = 0;
@@ -161,20 +234,31 @@ void CommitQueue::lead(std::unique_lock<std::mutex>& lock, const Item& own) {
     publish(durable_);
   }
   if (!status.ok()) fail_queued(group, durable, status.error());
-  Item* const next = pass_on();
-  lock.unlock();
   // Who leads next first: the device waits for it. The others only when their group is durable
   // [QUEUE-1]; once told they are gone.
-  if (next != nullptr) next->turn.tell(Turn::kLead);
+  hand_over(lock, pass_on());
+  uint64_t finished = 0;
   for (Item* item : group) {
-    if (item != &own) item->turn.tell(Turn::kDone);
+    if (item->done) {
+      finish(std::unique_ptr<Item>(item));
+      ++finished;
+    } else if (item != own) {
+      item->turn.tell(Turn::kDone);
+    }
   }
+  if (finished == 0) return;
+  const std::lock_guard again(mu_);
+  unfinished_ -= finished;
+  changed_.notify_all();
 }
 
 CommitQueue::Item* CommitQueue::pass_on() {
   changed_.notify_all();
   leading_ = !queue_.empty();
-  return leading_ ? queue_.front() : nullptr;
+  if (!leading_) return nullptr;
+  if (!queue_.front()->done) return queue_.front();
+  wants_thread_ = true;
+  return nullptr;
 }
 
 void CommitQueue::fail_queued(std::vector<Item*>& group, size_t durable, const Error& error) {
@@ -221,9 +305,7 @@ Status CommitQueue::mark_idle() {
   if (log_.poisoned() && !failure_) {
     failure_ = Error(ErrorCode::kIoError, "the store is read-only since its log failed");
   }
-  Item* const next = pass_on();
-  lock.unlock();
-  if (next != nullptr) next->turn.tell(Turn::kLead);
+  hand_over(lock, pass_on());
   return status;
 }
 

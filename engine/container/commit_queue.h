@@ -7,7 +7,8 @@
 // How it works: a committer applies its operations to the applied state under the lock, queues
 // its log entry, and waits. Whoever finds no leader takes all that is queued, writes and syncs it
 // as a group without the lock, and publishes the state behind it. So whoever arrives while a sync
-// runs joins the next one.
+// runs joins the next one. Those who do not want to wait leave a function to be called; their
+// groups are written by a thread of the queue where nobody waits.
 //
 // Invariants:
 //   [QUEUE-1] a commit returns success only when its group is durable (INV-1). Held by: lead().
@@ -25,6 +26,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <thread>
 #include <vector>
 
 #include "engine/container/operations.h"
@@ -54,13 +56,27 @@ struct CommitRequest {
 
 class CommitQueue {
  public:
-  CommitQueue(TreeContext& context, CommitLog& log, io::Env& env);
+  // `background`: it may have a thread of its own, which begins with the first commit_async().
+  CommitQueue(TreeContext& context, CommitLog& log, io::Env& env, bool background);
+  // Waits as drain() does.
+  ~CommitQueue();
+  CommitQueue(const CommitQueue&) = delete;
+  CommitQueue& operator=(const CommitQueue&) = delete;
 
   // The state that recovery arrived at; commits of this life carry `epoch`.
   void start(const HeadState& state, Epoch epoch);
 
   // Returns the commit's number when it is durable. See Transaction::commit() for errors.
   Result<Sequence> commit(CommitRequest& request);
+
+  // The same without waiting: returns once the commit has its place in the order (`prepare` is not
+  // called later), or has failed. `done` is called once, with what commit() would have returned and
+  // the request's blocks: by this thread if it failed at once, else by whichever thread wrote its
+  // group, without a lock. Who waits for the disk in it holds up every commit behind.
+  using Done = std::function<void(Result<Sequence>, const std::vector<PendingBlock>&)>;
+  void commit_async(CommitRequest& request, Done done);
+  // Returns when every `done` so far has returned. Not from one of them.
+  void drain();
 
   HeadState durable() const;
   // Why the queue refuses commits, if it does.
@@ -104,19 +120,27 @@ class CommitQueue {
     Told told_ = kNothing;
   };
 
-  struct Item {
+  struct Item {  // (on the stack of who waits, or on the heap)
     LogEntry entry;
     HeadState state;  // after it
     std::optional<Error> error;
     Turn turn;
+    Done done;  // set: nobody waits, and the item is its own owner
   };
   Status enqueue(CommitRequest& request, Item& item);
   Result<Sequence> await(Sequence sequence, std::unique_lock<std::mutex>& lock);
-  // Requires: leading_, for the caller, whose item is the first in the queue. Lets go of the lock.
-  void lead(std::unique_lock<std::mutex>& lock, const Item& own);
+  // Requires: leading_, for the caller, whose item (if it waits for one) is the first in the queue.
+  // Lets go of the lock.
+  void lead(std::unique_lock<std::mutex>& lock, const Item* own);
+  // Lets go of the lock, and has the next group written: by who waits for it, or by the thread.
+  void hand_over(std::unique_lock<std::mutex>& lock, Item* next);
+  // Writes groups whose first commit nobody waits for. Lets go of the lock.
+  void lead_for_others(std::unique_lock<std::mutex>& lock);
+  void run();  // the thread
+  static void finish(std::unique_ptr<Item> item);
   // Adds those that wait to the group.
   void fail_queued(std::vector<Item*>& group, size_t durable, const Error& error);
-  // Ends leading: who leads next, if anybody waits. Requires: mu_.
+  // Ends leading: who leads next, if anybody who waits does. Requires: mu_.
   Item* pass_on();
 
   TreeContext& context_;
@@ -139,7 +163,13 @@ class CommitQueue {
   std::atomic<uint64_t> id_sequence_{0};
   std::deque<Item*> queue_;
   bool leading_ = false;
+  bool wants_thread_ = false;  // leading_, but nobody does: the first in the queue does not wait
+  uint64_t unfinished_ = 0;    // of commit_async()
+  bool stop_ = false;
   std::optional<Error> failure_;
+  std::condition_variable to_thread_;
+  std::thread thread_;
+  const bool background_;
 };
 
 }  // namespace ramet::engine

@@ -141,26 +141,57 @@ Status TransactionImpl::resolve_working_copy() {
 }
 
 Result<Sequence> TransactionImpl::commit() {
+  CommitRequest request;
+  RAMET_TRY(make_request(request));
+  if (!changed_) return store_.visible().sequence;
+  auto done = store_.commit(request, only_removes_);
+  if (done.ok()) committed(*done, request.blocks);
+  return done;
+}
+
+void TransactionImpl::commit_async(std::shared_ptr<TransactionImpl> self,
+                                   Store::CommitHandler handler) {
+  if (only_removes_ || !changed_) {
+    auto done = commit();
+    self.reset();
+    return handler(std::move(done));
+  }
+  CommitRequest request;
+  Status status = make_request(request);
+  if (!status.ok()) {
+    self.reset();
+    return handler(std::move(status).error());
+  }
+  store_.commit_async(request, [self, handler = std::move(handler)](
+                                   Result<Sequence> done,
+                                   const std::vector<PendingBlock>& blocks) mutable {
+    if (done.ok()) self->committed(*done, blocks);
+    self.reset();
+    handler(std::move(done));
+  });
+}
+
+Status TransactionImpl::make_request(CommitRequest& request) {
   RAMET_CHECK(!done_, "a transaction is committed once");
   RAMET_CHECK(open_writers_ == 0, "content writers must be put or destroyed before the commit");
   done_ = true;
-  if (!changed_) return store_.visible().sequence;
+  if (!changed_) return ok();
   if (spilled_ || grafted_) {
     RAMET_TRY(spill());
     hold_->refers_to_its_base();
   }
   for (const Operation& operation : operations_) hold_->refers_to(operation.refs);
-  CommitRequest request;
   request.blocks = ingest_.take_pending();
   request.leans_on = ingest_.leans_on();
   request.prepare = [this](const HeadState& head, CommitRequest& commit) {
     return prepare(head, commit);
   };
-  auto committed = store_.commit(request, only_removes_);
-  if (!committed.ok()) return committed;
-  hold_->committed(*committed);
-  ingest_.index_committed(request.blocks);
-  return committed;
+  return ok();
+}
+
+void TransactionImpl::committed(Sequence sequence, const std::vector<PendingBlock>& blocks) {
+  hold_->committed(sequence);
+  ingest_.index_committed(blocks);
 }
 
 // Operations on what only others changed came to no change here. On top of their state they would

@@ -16,6 +16,7 @@
 #include "engine/container/reader.h"
 #include "engine/content/ingest.h"
 #include "engine/space/pins.h"
+#include "engine/store.h"
 #include "engine/transaction.h"
 #include "engine/tree/tree.h"
 #include "format/keys.h"
@@ -55,6 +56,8 @@ class TransactionImpl : public Transaction {
                 std::string_view to_name, bool replace) override;
   IngestStats ingest_stats() const override { return ingest_.stats(); }
   Result<Sequence> commit() override;
+  // Store::commit_async(). `self` holds this transaction.
+  void commit_async(std::shared_ptr<TransactionImpl> self, Store::CommitHandler handler);
 
   // --- for the engine's own parts (content writers, clones, imports) --------------------------
   StoreImpl& store() { return store_; }
@@ -104,6 +107,8 @@ class TransactionImpl : public Transaction {
   Status spill();
   Status resolve_working_copy();
   static void drop_unchanged(const std::set<Bytes>& theirs, std::vector<Operation>& operations);
+  Status make_request(CommitRequest& request);
+  void committed(Sequence sequence, const std::vector<PendingBlock>& blocks);
   Status prepare(const HeadState& head, CommitRequest& request);
   Status prepare_spilled(const Root& head, CommitRequest& request);
   // Requires: the request's operations.

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <functional>
 #include <mutex>
 #include <thread>
 
@@ -290,6 +291,77 @@ TEST(StoreThreads, FoldersAreClonedFromAndIntoWhatOthersChange) {
     EXPECT_GE(entries, 40u);
   }
   ASSERT_TRUE(store.close().ok());
+}
+
+// Chains of puts, each of which hands over the next one when it is durable, beside committers that
+// wait: every handler is called once, and what it was told is durable is there after a reopening.
+TEST(StoreThreads, CommitsThatNobodyWaitsForAreHandedBackOnce) {
+  const test::TempDir temp;
+  ASSERT_TRUE(Store::create(temp.file("store"), small_options()).ok());
+  auto opened = Store::open(temp.file("store"), small_options());
+  ASSERT_TRUE(opened.ok());
+  Store& store = **opened;
+  constexpr uint64_t kChains = 12;
+  constexpr int kLinks = 40;
+  struct Chain {
+    ContainerId container;
+    std::atomic<int> called{0};
+    std::atomic<int> committed{0};
+  };
+  std::vector<Chain> chains(kChains);
+  for (Chain& chain : chains) {
+    chain.container = store.create_container(std::to_string(&chain - chains.data()))->id;
+  }
+  const std::function<void(Chain&, int)> hand_over = [&](Chain& chain, int n) {
+    auto transaction = store.begin(chain.container);
+    ASSERT_TRUE(transaction.ok());
+    auto writer = (*transaction)->write_content();
+    ASSERT_TRUE((*writer)->append(std::string(static_cast<size_t>(n) * 300, 'x')).ok());
+    ASSERT_TRUE((*transaction)
+                    ->put_object(kRootFolder, std::to_string(n), {}, std::move(*writer))
+                    .ok());
+    store.commit_async(std::move(*transaction), [&, n](Result<Sequence> done) {
+      ++chain.called;
+      if (done.ok()) ++chain.committed;
+      if (n + 1 < kLinks) hand_over(chain, n + 1);
+    });
+  };
+  const ContainerId waiting = store.create_container("waiting")->id;
+  std::atomic<int> failures{0};
+  std::vector<std::thread> threads;
+  for (size_t t = 0; t < 2; ++t) {
+    threads.emplace_back([&, t] {
+      for (size_t i = t; i < chains.size(); i += 2) hand_over(chains[i], 0);
+    });
+  }
+  threads.emplace_back([&] {
+    for (int n = 0; n < 40; ++n) failures += put_pair(store, waiting, n) ? 0 : 1;
+  });
+  for (std::thread& thread : threads) thread.join();
+  ASSERT_TRUE(store.close().ok());
+  EXPECT_EQ(failures, 0);
+  for (const Chain& chain : chains) EXPECT_EQ(chain.called, chain.committed);
+  // What was handed over before close() was committed; each chain ended there or at its end.
+  opened->reset();
+  auto again = Store::open(temp.file("store"), small_options());
+  ASSERT_TRUE(again.ok());
+  int committed = 0;
+  for (const Chain& chain : chains) {
+    const auto view = (*again)->view(chain.container);
+    EXPECT_EQ((*view)->summary()[SummaryColumn::kObjects],
+              static_cast<uint64_t>(chain.committed.load()));
+    committed += chain.committed;
+  }
+  EXPECT_EQ(committed, kLinks * static_cast<int>(kChains));
+  auto refused = (*again)->begin(waiting);
+  ASSERT_TRUE((*again)->close().ok());
+  bool told = false;
+  ASSERT_TRUE((*refused)->create_folder(kRootFolder, "late", {}).ok());
+  (*again)->commit_async(std::move(*refused), [&](Result<Sequence> done) {
+    told = true;
+    EXPECT_FALSE(done.ok());
+  });
+  EXPECT_TRUE(told);
 }
 
 }  // namespace
