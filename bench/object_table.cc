@@ -1,7 +1,7 @@
 // Small objects: what a put, a get and a listing cost, beside what the machine gives in the same
 // run (fdatasync of 4 KiB; direct reads of 4 KiB through a ring), in alternating rounds. Prints a
 // page of Markdown.
-//   object_table DIRECTORY [rounds=5] [objects=1000000] [seconds=2] [writers=64]
+//   object_table DIRECTORY [rounds=5] [objects=1000000] [seconds=2] [writers=64] [cache=64]
 // DIRECTORY is made and removed. A process of its own for what must be measured cold.
 #include <fcntl.h>
 #include <unistd.h>
@@ -30,6 +30,7 @@ struct Options {
   uint64_t objects = 1'000'000;
   uint64_t seconds = 2;
   uint64_t writers = 64;
+  uint64_t cache = 64;  // MiB for nodes
   double milliseconds() const { return 1000.0 * static_cast<double>(seconds); }
 };
 
@@ -47,10 +48,11 @@ std::string content_of(uint64_t i) {
   return bytes;
 }
 
-std::unique_ptr<Store> open_store(const std::string& path) {
-  StoreOptions options;
-  options.env = io::default_env();
-  return must(Store::open(path, options), "open");
+std::unique_ptr<Store> open_store(const std::string& path, const Options& options) {
+  StoreOptions store;
+  store.env = io::default_env();
+  store.node_cache_bytes = options.cache << 20;
+  return must(Store::open(path, store), "open");
 }
 
 // --- writing -------------------------------------------------------------------------------------
@@ -287,7 +289,7 @@ void run(const Options& options) {
   StoreOptions made;
   made.env = io::default_env();
   must(Store::create(path, made), "create");
-  auto store = open_store(path);
+  auto store = open_store(path, options);
   fmt::print("| a second | median | least | most | beside | ratio |\n"
              "| --- | --- | --- | --- | --- | --- |\n");
   std::vector<double> one;
@@ -307,7 +309,7 @@ void run(const Options& options) {
 
   fill(*store, options, "objects");
   must(store->close(), "close");
-  store = open_store(path);
+  store = open_store(path, options);
   std::vector<double> cold;
   std::vector<double> fio;
   std::vector<double> cached;
@@ -318,7 +320,7 @@ void run(const Options& options) {
     fio.push_back(fio_rate(options));
     drop_page_cache();
     store = nullptr;
-    store = open_store(path);
+    store = open_store(path, options);
     auto view = must(store->view(info.id), "view");
     const auto ids = ids_of(*view);
     cold.push_back(get_rate(options, *view, ids, 64, round));
@@ -353,7 +355,7 @@ int main(int argc, char** argv) {
   if (argc < 2) {
     fmt::print(stderr,
                "usage: object_table DIRECTORY [rounds=5] [objects=1000000] [seconds=2] "
-               "[writers=64]\n");
+               "[writers=64] [cache=64]\n");
     return 2;
   }
   ramet::bench::Options options;
@@ -363,6 +365,7 @@ int main(int argc, char** argv) {
     options.objects = number(argv[i], "objects", options.objects);
     options.seconds = number(argv[i], "seconds", options.seconds);
     options.writers = number(argv[i], "writers", options.writers);
+    options.cache = number(argv[i], "cache", options.cache);
   }
   ramet::bench::run(options);
   return 0;
