@@ -344,16 +344,29 @@ TEST(Recovery, ManyFailedCommitsLeaveNothingThatRecoveryWouldMiss) {
   }
 }
 
+// A store that crashed with all that it had written, of which some is in a data segment.
+struct CrashedWithFile {
+  std::shared_ptr<io::SimEnv> env = std::make_shared<io::SimEnv>(5);
+  ContainerId id;  // it has one file, "f"
+  Bytes content = Bytes(18'000, ' ');
+
+  CrashedWithFile() {
+    EXPECT_TRUE(Store::create("/store", tiny_options(env)).ok());
+    auto store = open_store(env);
+    id = store->create_container("c")->id;
+    std::mt19937_64 random(1);
+    for (char& c : content) c = static_cast<char>(random());
+    put_file(*store, id, "f", content);
+    env->power_cut(io::CutPolicy::kKeepAll);
+    store.reset();
+    env->restart();
+  }
+};
+
 // Space that was allocated ahead of what was written would otherwise stay with its segment.
 TEST(Recovery, WhatACrashLeftAllocatedIsGivenBack) {
-  auto env = std::make_shared<io::SimEnv>(5);
-  ASSERT_TRUE(Store::create("/store", tiny_options(env)).ok());
-  auto store = open_store(env);
-  const ContainerId id = store->create_container("c")->id;
-  std::mt19937_64 random(1);
-  Bytes content(18'000, ' ');
-  for (char& c : content) c = static_cast<char>(random());
-  put_file(*store, id, "f", content);
+  const CrashedWithFile crashed;
+  const auto& env = crashed.env;
   // By the name of each data segment: its size, and how much of its end is zeros.
   const auto ends = [&env] {
     std::map<std::string, std::pair<size_t, size_t>> out;
@@ -366,39 +379,27 @@ TEST(Recovery, WhatACrashLeftAllocatedIsGivenBack) {
     }
     return out;
   };
-  env->power_cut(io::CutPolicy::kKeepAll);
-  store.reset();
-  env->restart();
   const auto before = ends();
   ASSERT_EQ(before.size(), 1u);
   EXPECT_GT(before.begin()->second.second, 8000u);  // else there is nothing to give back
-  store = open_store(env);
+  auto store = open_store(env);
   const auto after = ends()[before.begin()->first];
   EXPECT_LT(after.first, before.begin()->second.first);
   EXPECT_LT(after.second, 8u);
-  const auto view = *store->view(id);
-  Bytes read(content.size(), '\0');
+  const auto view = *store->view(crashed.id);
+  Bytes read(crashed.content.size(), '\0');
   const auto entry = view->lookup(kRootFolder, "f");
   ASSERT_TRUE(entry.ok());
-  EXPECT_EQ(*view->read(entry->object, 0, read), content.size());
-  EXPECT_EQ(read, content);
+  EXPECT_EQ(*view->read(entry->object, 0, read), crashed.content.size());
+  EXPECT_EQ(read, crashed.content);
   EXPECT_TRUE(store->close().ok());
 }
 
 // A write that was cut short behind the payload of its last frame: what is missing is only what
 // fills the frame up, but who begins behind whole multiples would cut the payload, too.
 TEST(Recovery, AFrameThatIsNotFilledUpIsNotThere) {
-  auto env = std::make_shared<io::SimEnv>(5);
-  ASSERT_TRUE(Store::create("/store", tiny_options(env)).ok());
-  auto store = open_store(env);
-  const ContainerId id = store->create_container("c")->id;
-  std::mt19937_64 random(1);
-  Bytes content(18'000, ' ');
-  for (char& c : content) c = static_cast<char>(random());
-  put_file(*store, id, "f", content);
-  env->power_cut(io::CutPolicy::kKeepAll);
-  store.reset();
-  env->restart();
+  const CrashedWithFile crashed;
+  const auto& env = crashed.env;
   const Bytes late = "ten bytes!";
   int planted = 0;
   const auto names = *env->list("/store/segments");
@@ -424,12 +425,12 @@ TEST(Recovery, AFrameThatIsNotFilledUpIsNotThere) {
     ++planted;
   }
   ASSERT_EQ(planted, 1);
-  store = open_store(env);
-  put_file(*store, id, "g", late);
+  auto store = open_store(env);
+  put_file(*store, crashed.id, "g", late);
   EXPECT_TRUE(store->close().ok());
   store = open_store(env);
-  const auto view = *store->view(id);
-  for (const auto& [name, expected] : {std::pair("f", content), std::pair("g", late)}) {
+  const auto view = *store->view(crashed.id);
+  for (const auto& [name, expected] : {std::pair("f", crashed.content), std::pair("g", late)}) {
     Bytes read(expected.size(), '\0');
     const auto got = view->read(view->lookup(kRootFolder, name)->object, 0, read);
     ASSERT_TRUE(got.ok()) << got.error().to_string();
