@@ -85,7 +85,8 @@ void StoreImpl::commit_async(CommitRequest& request, CommitQueue::Done done) {
 
 void StoreImpl::commit_async(std::unique_ptr<Transaction> transaction, CommitHandler handler) {
   std::shared_ptr<TransactionImpl> own(static_cast<TransactionImpl*>(transaction.release()));
-  own->commit_async(own, std::move(handler));
+  TransactionImpl& committing = *own;
+  committing.commit_async(std::move(own), std::move(handler));
 }
 
 Result<ContainerInfo> StoreImpl::create_container(const std::string& name,

@@ -111,6 +111,7 @@ class StoreImpl : public Store, private RecoveredStore {
   HeadState visible() const { return queue_->durable(); }
 
  private:
+  // Why nothing can be committed now; starts, or does, what became due.
   Status before_commit(bool frees_space);
   // From the env, many at once: a system call for each would be a tenth of what an object costs.
   std::array<uint8_t, 16> random_of_id();

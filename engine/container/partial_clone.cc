@@ -34,15 +34,16 @@ class PartialClone {
     RAMET_ASSIGN(const auto names, split_path(spec_.target_folder));
     std::string into_path;  // as it is shown: empty for the root folder
     for (const std::string& name : names) into_path += "/" + name;
-    if (spec_.paths.empty()) return clone_content(kRootFolder, into, into_path);
+    const Pending root{kRootFolder, into, into_path};
+    if (spec_.paths.empty()) return clone_content(root);
     for (const std::string& path : spec_.paths) {
       RAMET_ASSIGN(const Entry entry, source_.lookup(path));
       if (entry.is_folder() && entry.folder == kRootFolder) {
-        RAMET_TRY(clone_content(kRootFolder, into, into_path));
+        RAMET_TRY(clone_content(root));
         continue;
       }
       const std::string& name = spec_.target_name.empty() ? entry.name : spec_.target_name;
-      RAMET_TRY(clone_entry(entry, into, name, into_path));
+      RAMET_TRY(clone_entry(entry, name, root));
       RAMET_TRY(run_pending());
     }
     return run_pending();
@@ -51,15 +52,17 @@ class PartialClone {
   CloneResult take_result() { return std::move(result_); }
 
  private:
+  // A folder of the source, and the one of the target that takes its content.
   struct Pending {
     FolderId source;
     FolderId target;
-    std::string path;     // of the target, for reports
-    bool is_new = false;  // nothing is in it but what was cloned
+    std::string path;       // of the target, for reports
+    bool is_new = false;    // nothing is in it but what was cloned
+    bool is_small = false;  // too little is below it to be shared
   };
 
-  Status clone_content(const FolderId& source, const FolderId& target, const std::string& path) {
-    pending_.push_back({source, target, path, false});
+  Status clone_content(const Pending& folder) {
+    pending_.push_back(folder);
     return run_pending();
   }
 
@@ -79,7 +82,7 @@ class PartialClone {
           return batch.size() < kBatch;
         }));
         for (const Entry& entry : batch) {
-          RAMET_TRY(clone_entry(entry, at.target, entry.name, at.path, at.is_new));
+          RAMET_TRY(clone_entry(entry, entry.name, at));
         }
         if (batch.size() < kBatch) break;
         after = batch.back().name;
@@ -88,11 +91,11 @@ class PartialClone {
     return ok();
   }
 
-  Status clone_entry(const Entry& entry, const FolderId& folder, const std::string& name,
-                     const std::string& parent_path, bool parent_is_new = false) {
-    const std::string path = parent_path + "/" + name;
+  Status clone_entry(const Entry& entry, const std::string& name, const Pending& parent) {
+    const FolderId folder = parent.target;
+    const std::string path = parent.path + "/" + name;
     std::optional<Entry> there;
-    if (!parent_is_new) {
+    if (!parent.is_new) {
       RAMET_ASSIGN(there, target_.reader().find(folder, name));
     }
     if (there && !(entry.is_folder() && there->is_folder() &&
@@ -108,9 +111,13 @@ class PartialClone {
       RAMET_TRY(target_.remove_tree(folder, name));
     }
     if (!entry.is_folder()) return clone_object(entry.object, folder, name, path);
-    if (!there) {
-      RAMET_ASSIGN(const bool shares, can_share(entry.folder));
-      if (shares) return share_folder(entry.folder, folder, name);
+    bool is_small = parent.is_small;
+    if (!there && !fresh_ && !is_small) {
+      RAMET_ASSIGN(const bool pays, SubtreeShare::pays(source_, entry.folder,
+                                                       store_.options().graft_entries_min));
+      is_small = !pays;
+      RAMET_ASSIGN(const bool has_it, target_.reader().has_folder(entry.folder));
+      if (pays && !has_it) return share_folder(entry.folder, folder, name);
     }
     FolderId made;
     if (there && there->is_folder()) {
@@ -120,15 +127,8 @@ class PartialClone {
       RAMET_ASSIGN(made, target_.create_folder(folder, name, info.attributes));
       ++result_.folders_created;
     }
-    pending_.push_back({entry.folder, made, path, !there});
+    pending_.push_back({entry.folder, made, path, !there, is_small});
     return ok();
-  }
-
-  Result<bool> can_share(const FolderId& folder) {
-    if (fresh_) return false;
-    RAMET_ASSIGN(const bool there, target_.reader().has_folder(folder));
-    if (there) return false;
-    return SubtreeShare::pays(source_, folder, store_.options().graft_entries_min);
   }
 
   Status share_folder(const FolderId& id, const FolderId& parent, const std::string& name) {
@@ -145,7 +145,7 @@ class PartialClone {
     result_.bytes_shared += share.content_bytes();
     for (const SubtreeShare::Left& left : share.left()) {
       RAMET_ASSIGN(const std::string path, target_.reader().path_of(left.folder));
-      RAMET_TRY(clone_entry(left.entry, left.folder, left.entry.name, path, true));
+      RAMET_TRY(clone_entry(left.entry, left.entry.name, {left.folder, left.folder, path, true}));
     }
     return ok();
   }

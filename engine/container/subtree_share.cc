@@ -148,13 +148,18 @@ Status SubtreeShare::share_run(std::span<const ObjectId> ids) {
 }
 
 Status SubtreeShare::copy_objects(std::span<const ObjectId> ids) {
+  RAMET_ASSIGN(const Summary ours, of_target(object_records(ids.front(), ids.back())));
+  const bool may_be_there = ours[SummaryColumn::kObjects] > 0;
   Cursor cursor(source_.context(), source_.root());
   for (const ObjectId& id : ids) {
     const Bytes key = object_key(kFileType, id);
     if (!cursor.valid() || cursor.key() != key) RAMET_TRY(cursor.seek(key));
-    const auto there = target_.reader().object(id);
-    if (!there.ok() && there.error().code() != ErrorCode::kNotFound) return there.error();
-    if (there.ok() || !cursor.valid() || cursor.key() != key) {
+    bool there = false;
+    if (may_be_there) {
+      const Reader target = target_.reader();
+      RAMET_ASSIGN(there, get(target.context(), target.root(), key, nullptr));
+    }
+    if (there || !cursor.valid() || cursor.key() != key) {
       objects_left_.push_back(id);  // (one that is missing: the caller meets that, too)
       continue;
     }

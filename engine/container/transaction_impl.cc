@@ -162,7 +162,7 @@ void TransactionImpl::commit_async(std::shared_ptr<TransactionImpl> self,
     self.reset();
     return handler(std::move(status).error());
   }
-  store_.commit_async(request, [self, handler = std::move(handler)](
+  store_.commit_async(request, [self = std::move(self), handler = std::move(handler)](
                                    Result<Sequence> done,
                                    const std::vector<PendingBlock>& blocks) mutable {
     if (done.ok()) self->committed(*done, blocks);

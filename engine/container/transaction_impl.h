@@ -56,7 +56,7 @@ class TransactionImpl : public Transaction {
                 std::string_view to_name, bool replace) override;
   IngestStats ingest_stats() const override { return ingest_.stats(); }
   Result<Sequence> commit() override;
-  // Store::commit_async(). `self` holds this transaction.
+  // Store::commit_async(). `self` is all that holds this transaction: it may be gone on return.
   void commit_async(std::shared_ptr<TransactionImpl> self, Store::CommitHandler handler);
 
   // --- for the engine's own parts (content writers, clones, imports) --------------------------

@@ -30,19 +30,27 @@ StoreOptions small_options() {
   return options;
 }
 
+std::unique_ptr<Store> open_new(const std::string& path, const StoreOptions& options) {
+  EXPECT_TRUE(Store::create(path, options).ok());
+  auto opened = Store::open(path, options);
+  RAMET_CHECK(opened.ok(), "the store cannot be opened");
+  return std::move(*opened);
+}
+
+bool put_in(Transaction& transaction, FolderId folder, const std::string& name, ByteView content) {
+  auto writer = transaction.write_content();
+  return writer.ok() && (*writer)->append(content).ok() &&
+         transaction.put_object(folder, name, Attributes{}, std::move(*writer)).ok();
+}
+
 // Each commit puts two objects with the same content, so that half a commit would show.
 bool put_pair(Store& store, ContainerId container, int n) {
   auto transaction = store.begin(container);
   if (!transaction.ok()) return false;
   for (const char* side : {"a", "b"}) {
-    auto writer = (*transaction)->write_content();
     const std::string content(static_cast<size_t>(n) * 531 % 9000, static_cast<char>('a' + n % 26));
-    if (!(*writer)->append(content + std::to_string(n)).ok()) return false;
-    if (!(*transaction)
-             ->put_object(kRootFolder, side + std::to_string(n), Attributes{}, std::move(*writer))
-             .ok()) {
-      return false;
-    }
+    const std::string number = std::to_string(n);
+    if (!put_in(**transaction, kRootFolder, side + number, content + number)) return false;
   }
   return (*transaction)->commit().ok();
 }
@@ -77,10 +85,8 @@ void expect_counted(Store& store) {
 TEST(StoreThreads, WritersReadersClonesAndCheckpointsAtOnce) {
   const test::TempDir temp;
   const std::string path = temp.path() + "/store";
-  ASSERT_TRUE(Store::create(path, small_options()).ok());
-  auto opened = Store::open(path, small_options());
-  ASSERT_TRUE(opened.ok()) << opened.error().to_string();
-  Store& store = **opened;
+  auto opened = open_new(path, small_options());
+  Store& store = *opened;
   std::vector<ContainerId> containers;
   for (int i = 0; i < kWriters; ++i) {
     containers.push_back(store.create_container("c" + std::to_string(i))->id);
@@ -127,7 +133,7 @@ TEST(StoreThreads, WritersReadersClonesAndCheckpointsAtOnce) {
   EXPECT_EQ(failures, 0);
   expect_counted(store);
   ASSERT_TRUE(store.close().ok());
-  opened->reset();
+  opened.reset();
   auto again = Store::open(path, small_options());
   ASSERT_TRUE(again.ok()) << again.error().to_string();
   for (const ContainerId id : containers) {
@@ -143,10 +149,8 @@ TEST(StoreThreads, SpillsAndCheckpointsOverTheSameNodes) {
   const test::TempDir temp;
   StoreOptions options = small_options();
   options.transaction_bytes_max = 4 << 10;
-  ASSERT_TRUE(Store::create(temp.file("store"), options).ok());
-  auto opened = Store::open(temp.file("store"), options);
-  ASSERT_TRUE(opened.ok());
-  Store& store = **opened;
+  auto opened = open_new(temp.file("store"), options);
+  Store& store = *opened;
   const ContainerId container = store.create_container("c")->id;
   constexpr int kThreads = 3;
   constexpr int kRounds = 15;
@@ -187,7 +191,7 @@ TEST(StoreThreads, SpillsAndCheckpointsOverTheSameNodes) {
   EXPECT_EQ(committed, kThreads * kRounds);
   expect_counted(store);
   ASSERT_TRUE(store.close().ok());
-  opened->reset();
+  opened.reset();
   auto again = Store::open(temp.file("store"), options);
   ASSERT_TRUE(again.ok());
   const auto view = (*again)->view(container);
@@ -200,11 +204,9 @@ bool put_one(Store& store, ContainerId container, std::string_view folder, int n
   auto transaction = store.begin(container);
   if (!transaction.ok()) return false;
   const auto at = (*transaction)->create_folders(folder);
-  auto writer = (*transaction)->write_content();
   const std::string content(static_cast<size_t>(n) * 977 % 20000, static_cast<char>('a' + n % 26));
-  if (!(*writer)->append(content + std::to_string(n)).ok()) return false;
-  const auto put = (*transaction)->put_object(*at, std::to_string(n), {}, std::move(*writer));
-  if (!put.ok()) return false;
+  const std::string number = std::to_string(n);
+  if (!at.ok() || !put_in(**transaction, *at, number, content + number)) return false;
   if (n > 40) {
     ignore_error((*transaction)->remove(*at, std::to_string(n - 40)), "it may have been busy");
   }
@@ -219,10 +221,8 @@ TEST(StoreThreads, FoldersAreClonedFromAndIntoWhatOthersChange) {
   StoreOptions options = small_options();
   options.graft_entries_min = 4;
   options.node_bytes = 1 << 10;
-  ASSERT_TRUE(Store::create(temp.file("store"), options).ok());
-  auto opened = Store::open(temp.file("store"), options);
-  ASSERT_TRUE(opened.ok());
-  Store& store = **opened;
+  auto opened = open_new(temp.file("store"), options);
+  Store& store = *opened;
   const ContainerId source = store.create_container("source")->id;
   for (int n = 0; n < 60; ++n) ASSERT_TRUE(put_one(store, source, "/d/e", n));
   std::mutex mutex;
@@ -297,10 +297,8 @@ TEST(StoreThreads, FoldersAreClonedFromAndIntoWhatOthersChange) {
 // wait: every handler is called once, and what it was told is durable is there after a reopening.
 TEST(StoreThreads, CommitsThatNobodyWaitsForAreHandedBackOnce) {
   const test::TempDir temp;
-  ASSERT_TRUE(Store::create(temp.file("store"), small_options()).ok());
-  auto opened = Store::open(temp.file("store"), small_options());
-  ASSERT_TRUE(opened.ok());
-  Store& store = **opened;
+  auto opened = open_new(temp.file("store"), small_options());
+  Store& store = *opened;
   constexpr uint64_t kChains = 12;
   constexpr int kLinks = 40;
   struct Chain {
@@ -315,11 +313,8 @@ TEST(StoreThreads, CommitsThatNobodyWaitsForAreHandedBackOnce) {
   const std::function<void(Chain&, int)> hand_over = [&](Chain& chain, int n) {
     auto transaction = store.begin(chain.container);
     ASSERT_TRUE(transaction.ok());
-    auto writer = (*transaction)->write_content();
-    ASSERT_TRUE((*writer)->append(std::string(static_cast<size_t>(n) * 300, 'x')).ok());
-    ASSERT_TRUE((*transaction)
-                    ->put_object(kRootFolder, std::to_string(n), {}, std::move(*writer))
-                    .ok());
+    ASSERT_TRUE(put_in(**transaction, kRootFolder, std::to_string(n),
+                       std::string(static_cast<size_t>(n) * 300, 'x')));
     store.commit_async(std::move(*transaction), [&, n](Result<Sequence> done) {
       ++chain.called;
       if (done.ok()) ++chain.committed;
@@ -342,7 +337,7 @@ TEST(StoreThreads, CommitsThatNobodyWaitsForAreHandedBackOnce) {
   EXPECT_EQ(failures, 0);
   for (const Chain& chain : chains) EXPECT_EQ(chain.called, chain.committed);
   // What was handed over before close() was committed; each chain ended there or at its end.
-  opened->reset();
+  opened.reset();
   auto again = Store::open(temp.file("store"), small_options());
   ASSERT_TRUE(again.ok());
   int committed = 0;
@@ -357,8 +352,11 @@ TEST(StoreThreads, CommitsThatNobodyWaitsForAreHandedBackOnce) {
   ASSERT_TRUE((*again)->close().ok());
   bool told = false;
   ASSERT_TRUE((*refused)->create_folder(kRootFolder, "late", {}).ok());
+  auto& impl = static_cast<engine::StoreImpl&>(**again);
+  ASSERT_TRUE(impl.pins().has_writers());
   (*again)->commit_async(std::move(*refused), [&](Result<Sequence> done) {
     told = true;
+    EXPECT_FALSE(impl.pins().has_writers()) << "the transaction is gone before";
     EXPECT_FALSE(done.ok());
   });
   EXPECT_TRUE(told);

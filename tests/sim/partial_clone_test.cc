@@ -31,35 +31,27 @@ std::string describe(const ObjectInfo& object) {
 
 // A line for each name below the folder, sorted by path; ids of folders are left out.
 void walk(const View& view, const FolderId& folder, const std::string& path,
-          std::vector<std::string>& lines, std::vector<std::string>* folders) {
+          std::string& lines, std::vector<std::string>* folders) {
   ASSERT_TRUE(view.list(folder, {}, [&](const Entry& entry) {
     const std::string here = path + "/" + entry.name;
     if (entry.is_folder()) {
       const auto info = view.folder(entry.folder);
       EXPECT_TRUE(info.ok() && info->parent == folder && info->name == entry.name) << here;
-      lines.push_back(fmt::format("{}/ {}", here, info->attributes.mode));
+      lines += fmt::format("{}/ {}\n", here, info->attributes.mode);
       if (folders != nullptr) folders->push_back(here);
       walk(view, entry.folder, here, lines, folders);
       return true;
     }
     const auto info = view.object(entry.object);
     if (!info.ok()) {
-      lines.push_back(here + " " + info.error().to_string());
+      lines += here + " " + info.error().to_string() + "\n";
       return true;
     }
     const Status read = view.verify(entry.object);
-    lines.push_back(fmt::format("{} {} {} {}", here, entry.size, describe(*info),
-                                read.ok() ? "" : read.error().to_string()));
+    lines += fmt::format("{} {} {} {}\n", here, entry.size, describe(*info),
+                         read.ok() ? "" : read.error().to_string());
     return true;
   }).ok());
-}
-
-// Empty if they are equal.
-std::string first_difference(const std::vector<std::string>& a, const std::vector<std::string>& b) {
-  const auto [mine, theirs] = std::mismatch(a.begin(), a.end(), b.begin(), b.end());
-  if (mine == a.end() && theirs == b.end()) return {};
-  return fmt::format("{}\n{}", mine == a.end() ? "(nothing)" : *mine,
-                     theirs == b.end() ? "(nothing)" : *theirs);
 }
 
 class Side {
@@ -86,17 +78,15 @@ class Side {
     }
   }
   ContainerId id_of(const std::string& name) { return store->container(name)->id; }
-  std::vector<std::string> lines(const std::string& container,
-                                 std::vector<std::string>* folders = nullptr) {
-    std::vector<std::string> out;
+  std::string lines(const std::string& container, std::vector<std::string>* folders = nullptr) {
+    std::string out;
     const auto view = *store->view(id_of(container));
     walk(*view, kRootFolder, {}, out, folders);
     const Summary& summary = view->summary();
-    out.push_back(fmt::format("{} objects, {} bytes, {} entries, {} folders",
-                              summary[SummaryColumn::kObjects],
-                              summary[SummaryColumn::kContentBytes],
-                              summary[SummaryColumn::kEntries], summary[SummaryColumn::kFolders]));
-    return out;
+    return out + fmt::format("{} objects, {} bytes, {} entries, {} folders\n",
+                             summary[SummaryColumn::kObjects],
+                             summary[SummaryColumn::kContentBytes],
+                             summary[SummaryColumn::kEntries], summary[SummaryColumn::kFolders]);
   }
   std::string clone(CloneSpec spec, const std::string& source, const std::string& target) {
     spec.source = id_of(source);
@@ -117,6 +107,11 @@ class Side {
   uint64_t graft_min_ = kNever;
 };
 
+void expect_equal(Side& one, Side& other, const std::string& container) {
+  const std::string is = one.lines(container);
+  const std::string should = other.lines(container);
+  ASSERT_TRUE(is == should) << first_difference(is, should);
+}
 
 class PartialClones : public testing::TestWithParam<uint64_t> {};
 
@@ -148,7 +143,7 @@ TEST_P(PartialClones, AreTheSameHoweverTheyAreMade) {
                                target, spec.target_folder));
       const std::string said = one.clone(spec, source, target);
       ASSERT_EQ(said, other.clone(spec, source, target));
-      ASSERT_EQ(first_difference(one.lines(target), other.lines(target)), "");
+      ASSERT_NO_FATAL_FAILURE(expect_equal(one, other, target));
       failed += said == "already exists";
       skipped += said.find("skipped /") != said.npos;
       ++made;
@@ -156,7 +151,7 @@ TEST_P(PartialClones, AreTheSameHoweverTheyAreMade) {
       for (Side* side : {&one, &other}) {
         ASSERT_TRUE(side->store->close().ok());
         side->open();
-        ASSERT_EQ(first_difference(one.lines(target), other.lines(target)), "");
+        ASSERT_NO_FATAL_FAILURE(expect_equal(one, other, target));
       }
     }
     // What was cloned from goes, in any order; what is left is whole.
@@ -168,7 +163,7 @@ TEST_P(PartialClones, AreTheSameHoweverTheyAreMade) {
     ReclaimOptions all;
     all.until_idle = true;
     ASSERT_TRUE(one.store->reclaim(all).ok());
-    ASSERT_EQ(first_difference(one.lines(names.front()), other.lines(names.front())), "");
+    ASSERT_NO_FATAL_FAILURE(expect_equal(one, other, names.front()));
     for (Side* side : {&one, &other}) {
       ASSERT_TRUE(side->store->close().ok());
       side->store.reset();
