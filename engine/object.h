@@ -51,8 +51,48 @@ struct Attributes {
   friend bool operator==(const Attributes&, const Attributes&) = default;
 };
 
-// A piece of content that is not a hole.
-// (format/values.h has the same as format-level Extent; this one is what callers see.)
+struct Property {
+  std::string name;
+  std::string value;
+  friend bool operator==(const Property&, const Property&) = default;
+};
+
+// What people and faces say of an object beside its content. Text is UTF-8. All of it together is
+// at most kMetadataBytesMax.
+struct Metadata {
+  std::string media_type;  // "text/plain; charset=utf-8"; empty: not said
+  std::vector<std::string> types;
+  std::vector<std::string> tags;
+  // By name, ascending, each once. Names that begin with kContentProperty say something of the
+  // content (a face's checksums) and go when the content changes.
+  std::vector<Property> properties;
+  std::string details;  // a JSON document; empty: none
+  friend bool operator==(const Metadata&, const Metadata&) = default;
+};
+inline constexpr size_t kMetadataBytesMax = 8u << 10;
+inline constexpr std::string_view kContentProperty = "content.";
+
+// The value of a property; null if there is none. Valid as long as the metadata.
+const std::string* find_property(const Metadata& metadata, std::string_view name);
+// Sets it, keeping the order.
+void set_property(Metadata& metadata, std::string name, std::string value);
+
+// What keeps a version from being removed or replaced (write once, read many).
+enum class RetentionMode : uint8_t { kNone = 0, kGovernance = 1, kCompliance = 2 };
+struct ObjectLock {
+  RetentionMode mode = RetentionMode::kNone;
+  int64_t retain_until = 0;  // nanoseconds since 1970
+  bool legal_hold = false;
+  friend bool operator==(const ObjectLock&, const ObjectLock&) = default;
+  // Whether it keeps the version at this time.
+  bool holds(int64_t now) const {
+    return legal_hold || (mode != RetentionMode::kNone && retain_until > now);
+  }
+};
+
+// Numbers the versions of one object, ascending. Gaps are where versions were removed.
+using VersionNumber = uint64_t;
+inline constexpr VersionNumber kCurrentVersion = ~VersionNumber{0};
 
 struct ObjectInfo {
   ObjectId id;
@@ -67,6 +107,17 @@ struct ObjectInfo {
   FolderId folder;            // of its first name
   std::string name;           // its first name
   bool hidden = false;
+  Metadata metadata;
+  ObjectLock lock;
+  VersionNumber version = 0;  // 0: made where versions were never kept
+  bool unversioned = false;   // made while versions were not kept: at most one such version stays
+};
+
+// One version of an object, the current one or an earlier one.
+struct VersionInfo {
+  ObjectInfo info;       // of a deletion: ids, name, `version` and `created` only
+  bool current = false;  // the object as it is, or the deletion that it ends with
+  bool deletion = false;
 };
 
 struct FolderInfo {
@@ -114,6 +165,7 @@ struct ContainerInfo {
   std::optional<LineageInfo> lineage;  // a label only
   std::string note;
   int64_t expires = 0;  // dropped from then on, nanoseconds since 1970; 0: never
+  bool flat = false;    // names are whole keys, without folders (Store::create_container)
 };
 
 }  // namespace ramet

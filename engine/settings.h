@@ -66,6 +66,9 @@ inline constexpr std::string_view kKeepSetting = "keep";
 // Logical content bytes and objects that commits may make a container grow to; "none": any.
 inline constexpr std::string_view kQuotaBytesSetting = "quota-bytes";
 inline constexpr std::string_view kQuotaObjectsSetting = "quota-objects";
+// Whether earlier versions of objects are kept: "off", "on", or "suspended" (those that there are
+// stay, what is replaced from then on does not). Never back to "off".
+inline constexpr std::string_view kVersioningSetting = "versioning";
 inline constexpr std::string_view kCompressionSetting = "compression";
 // "on" or "paused": whether space is given back in the background; and how many bytes a second are
 // copied for it ("none": any). Near the end of the disk the rate does not count.

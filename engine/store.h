@@ -21,6 +21,8 @@
 
 namespace ramet {
 
+class AccessControl;  // engine/access.h
+
 // What `ramet info` prints. Bytes are of the device unless a line says otherwise.
 struct StoreInfo {
   StoreId id;
@@ -130,11 +132,12 @@ class Store {
   virtual Status close() = 0;
 
   // Container names: 1 to 255 bytes, any but '/', ':', '@', NUL and newline; notes: at most 4096
-  // bytes; settings as set_setting() takes them; kInvalidArgument.
+  // bytes; settings as set_setting() takes them; kInvalidArgument. `flat`: names are whole keys in
+  // the root folder, of 1 to 1024 bytes, any but NUL; it has no folders, and stays so.
   virtual Result<ContainerInfo> create_container(const std::string& name,
                                                  const std::string& note = {},
                                                  const std::vector<Setting>& settings = {},
-                                                 int64_t expires = 0) = 0;
+                                                 int64_t expires = 0, bool flat = false) = 0;
   virtual Result<ContainerInfo> container(const std::string& name) = 0;  // kNotFound
   virtual Result<ContainerInfo> container(ContainerId id) = 0;
   // In name order, starting behind `after`, until `visit` returns false.
@@ -199,6 +202,9 @@ class Store {
   // behind, and for transactions that only remove. close() waits for what was handed over before.
   using CommitHandler = std::function<void(Result<Sequence>)>;
   virtual void commit_async(std::unique_ptr<Transaction> transaction, CommitHandler handler) = 0;
+
+  // Principals, their secrets and grants, and the audit log. Lives as long as the store is open.
+  virtual AccessControl& access() = 0;
 
   // A whole container is O(1) [INV-5]; folders and objects into an existing container cost by
   // what is selected, and share every block. Atomic and durable when it returns.

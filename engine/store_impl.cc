@@ -92,7 +92,7 @@ void StoreImpl::commit_async(std::unique_ptr<Transaction> transaction, CommitHan
 Result<ContainerInfo> StoreImpl::create_container(const std::string& name,
                                                   const std::string& note,
                                                   const std::vector<Setting>& settings,
-                                                  int64_t expires) {
+                                                  int64_t expires, bool flat) {
   RAMET_TRY(check_label(name, "a container's name"));
   RAMET_TRY(check_note(note));
   const auto id = new_id<ContainerId>();
@@ -101,6 +101,7 @@ Result<ContainerInfo> StoreImpl::create_container(const std::string& name,
   record.created = env_->now();
   record.note = note;
   record.expires = std::max<int64_t>(0, expires);
+  record.flat = flat;
   for (const Setting& setting : settings) {
     RAMET_ASSIGN(std::string text, check_setting(setting.name, setting.value, true));
     put_setting(record.settings, setting.name, std::move(text));

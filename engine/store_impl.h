@@ -38,8 +38,8 @@ class StoreImpl : public Store, private RecoveredStore {
 
   Status close() override;
   Result<ContainerInfo> create_container(const std::string& name, const std::string& note,
-                                         const std::vector<Setting>& settings,
-                                         int64_t expires) override;
+                                         const std::vector<Setting>& settings, int64_t expires,
+                                         bool flat) override;
   Result<ContainerInfo> container(const std::string& name) override;
   Result<ContainerInfo> container(ContainerId id) override;
   Status containers(std::string_view after,
@@ -67,6 +67,7 @@ class StoreImpl : public Store, private RecoveredStore {
                                            const std::string& snapshot) override;
   Result<std::unique_ptr<Transaction>> begin(ContainerId container) override;
   void commit_async(std::unique_ptr<Transaction> transaction, CommitHandler handler) override;
+  AccessControl& access() override;
   Result<CloneResult> clone(const CloneSpec& spec) override;
   Status diff(const View& older, const View& newer,
               const std::function<bool(const Difference&)>& visit, DiffStats* stats) override;

@@ -5,6 +5,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 
@@ -21,7 +22,20 @@ class ContentWriter {
   virtual ~ContentWriter() = default;
   virtual Status append(ByteView bytes) = 0;
   virtual Status hole(uint64_t length) = 0;  // reads as zeros, takes no space
+  // Content of another object, whose blocks are shared: [offset, offset + length), or less at its
+  // end. Costs by its blocks, reads none; all of an object as the only content: constant time,
+  // however long it is. The transaction must have begun before the view was taken
+  // (kFailedPrecondition).
+  virtual Status append_from(const View& source, ObjectId id, uint64_t offset, uint64_t length,
+                             VersionNumber version = kCurrentVersion) = 0;
   virtual uint64_t size() const = 0;
+};
+
+// What an object gets beside its content.
+struct ObjectInit {
+  Attributes attributes;
+  Metadata metadata;
+  ObjectLock lock;  // only where versions are kept
 };
 
 // Counts of what a transaction's content did to the store.
@@ -61,6 +75,12 @@ class Transaction {
   virtual Result<ObjectId> put_object(FolderId folder, std::string_view name,
                                       const Attributes& attributes,
                                       std::unique_ptr<ContentWriter> content) = 0;
+  // The same with metadata; without, there is none. Where the container keeps versions
+  // (kVersioningSetting), what was there becomes an earlier version; a name that was removed leads
+  // to its object again. kPermissionDenied: a lock keeps what would be replaced.
+  virtual Result<ObjectId> put_object(FolderId folder, std::string_view name,
+                                      const ObjectInit& init,
+                                      std::unique_ptr<ContentWriter> content) = 0;
   // The same for a symbolic link (any target of 1 to 4095 bytes).
   virtual Result<ObjectId> put_symlink(FolderId folder, std::string_view name,
                                        std::string_view target, const Attributes& attributes) = 0;
@@ -69,9 +89,23 @@ class Transaction {
 
   virtual Status set_attributes(ObjectId object, const Attributes& attributes) = 0;
   virtual Status set_attributes(FolderId folder, const Attributes& attributes) = 0;
+  // Of one version; kNotFound. kInvalidArgument: too long, or properties out of order.
+  virtual Status set_metadata(ObjectId object, const Metadata& metadata,
+                              VersionNumber version = kCurrentVersion) = 0;
+  // A retention can be made longer, not shorter or weaker; with `bypass_governance` any that is not
+  // kCompliance can be changed (kPermissionDenied). kFailedPrecondition: no versions are kept.
+  virtual Status set_lock(ObjectId object, const ObjectLock& lock, VersionNumber version,
+                          bool bypass_governance) = 0;
+  // Removes one version for good, or a deletion; the one before it becomes the current one if it was
+  // that. kNotFound; kPermissionDenied: its lock keeps it.
+  virtual Status remove_version(ObjectId object, VersionNumber version,
+                                bool bypass_governance) = 0;
+  // Keeps, replaces or (without text) removes a document of the container: at most 64 KiB under a
+  // name of 1 to 64 bytes. Clones leave documents out.
+  virtual Status set_document(std::string_view name, std::optional<std::string_view> text) = 0;
 
-  // Removes one name; the object goes with its last name. A folder must be empty
-  // (kFailedPrecondition).
+  // Removes one name; the object goes with its last name, or where versions are kept becomes an
+  // earlier version behind a deletion. A folder must be empty (kFailedPrecondition).
   virtual Status remove(FolderId folder, std::string_view name) = 0;
   // Removes a folder with everything below it, or one name of an object.
   virtual Status remove_tree(FolderId folder, std::string_view name) = 0;

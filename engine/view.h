@@ -24,6 +24,12 @@ struct ContentPiece {
   uint32_t offset_in_block = 0;
 };
 
+// Bytes, and what keeps them.
+struct SharedBytes {
+  std::shared_ptr<const void> owner;
+  ByteView bytes;
+};
+
 class View {
  public:
   virtual ~View() = default;
@@ -32,9 +38,12 @@ class View {
   virtual Sequence sequence() const = 0;  // the newest commit that can be seen
   virtual const Summary& summary() const = 0;
 
+  // Whether names are whole keys in the root folder, and '/' means nothing (ContainerInfo::flat).
+  virtual bool flat() const = 0;
+
   // "/a/b/c", "a/b/c" and "/a/b/c/" name the same; "" and "/" name the root folder, which comes
   // back as an Entry with an empty name. Symbolic links are not followed. kNotFound names the
-  // part that is missing.
+  // part that is missing. In a flat container all behind one leading '/' is the name.
   virtual Result<Entry> lookup(std::string_view path) const = 0;
   virtual Result<Entry> lookup(FolderId folder, std::string_view name) const = 0;
 
@@ -44,7 +53,23 @@ class View {
   virtual Status list(FolderId folder, std::string_view after,
                       const std::function<bool(const Entry&)>& visit) const = 0;
 
-  virtual Result<ObjectInfo> object(ObjectId id) const = 0;
+  // The same for names that begin with `prefix`, from the first that is not less than `from` on
+  // (empty: all). Names compare as in list(). O(log n) to the first, whatever lies before.
+  virtual Status list_from(FolderId folder, std::string_view prefix, std::string_view from,
+                           const std::function<bool(const Entry&)>& visit) const = 0;
+  // Names that were removed where versions are kept, and were not made again since: as list_from().
+  // Entry::object still leads to the versions.
+  virtual Status list_removed(FolderId folder, std::string_view prefix, std::string_view from,
+                              const std::function<bool(const Entry&)>& visit) const = 0;
+
+  virtual Result<ObjectInfo> object(ObjectId id, VersionNumber version) const = 0;
+  Result<ObjectInfo> object(ObjectId id) const { return object(id, kCurrentVersion); }
+  // All versions, newest first, until `visit` returns false; the current one alone where versions
+  // were never kept. kNotFound: there are none.
+  virtual Status versions(ObjectId id,
+                          const std::function<bool(const VersionInfo&)>& visit) const = 0;
+  // A document that belongs to the container (Transaction::set_document()). kNotFound.
+  virtual Result<std::string> document(std::string_view name) const = 0;
   virtual Result<FolderInfo> folder(FolderId id) const = 0;
   // Entries and bytes directly inside one folder (not below), from summaries: O(log n).
   virtual Result<Summary> folder_summary(FolderId folder) const = 0;
@@ -55,7 +80,13 @@ class View {
   virtual Status objects(const std::function<bool(const ObjectInfo&)>& visit) const = 0;
 
   // Reads into all of `into`, less only at the end of the content. Holes read as zeros.
-  virtual Result<size_t> read(ObjectId id, uint64_t offset, std::span<char> into) const = 0;
+  virtual Result<size_t> read(ObjectId id, uint64_t offset, std::span<char> into,
+                              VersionNumber version = kCurrentVersion) const = 0;
+  // The content from `offset` on, in order, as memory that may be shared with the cache: some
+  // 1 MiB at a time, at most `length` bytes; nothing at the end.
+  virtual Result<std::vector<SharedBytes>> read_shared(
+      ObjectId id, uint64_t offset, uint64_t length,
+      VersionNumber version = kCurrentVersion) const = 0;
   // The pieces of [offset, offset+length) in order, until `visit` returns false. A piece may
   // begin before and end behind the range.
   virtual Status pieces(ObjectId id, uint64_t offset, uint64_t length,

@@ -17,6 +17,7 @@ std::string_view error_code_name(ErrorCode code) {
     case ErrorCode::kUnsupported: return "unsupported";
     case ErrorCode::kCancelled: return "cancelled";
     case ErrorCode::kQuotaExceeded: return "quota exceeded";
+    case ErrorCode::kWouldWait: return "would wait";
   }
   return "unknown error";
 }

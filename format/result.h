@@ -31,6 +31,7 @@ enum class ErrorCode : uint8_t {
   kUnsupported,         // a feature flag, platform or backend cannot do it
   kCancelled,           // stopped on request
   kQuotaExceeded,       // a limit that the operator set; the message names it
+  kWouldWait,           // it takes a wait that the caller forbade (engine/no_wait.h)
 };
 
 // The stable lower-case name of a code, as printed by tools ("not found", "corruption", ...).

@@ -230,6 +230,7 @@ ExitCode exit_code_of(ErrorCode code) {
     case ErrorCode::kIoError: return kExitIo;
     case ErrorCode::kCancelled: return kExitInterrupted;
     case ErrorCode::kQuotaExceeded: return kExitQuota;
+    case ErrorCode::kWouldWait: return kExitIo;
   }
   return kExitIo;
 }

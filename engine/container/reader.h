@@ -23,7 +23,9 @@ std::string printable(std::string_view name);
 
 class Reader {
  public:
-  Reader(TreeContext& context, const Root& root) : context_(context), root_(root) {}
+  // `flat`: the container has no folders, and names are whole keys.
+  Reader(TreeContext& context, const Root& root, bool flat = false)
+      : context_(context), root_(root), flat_(flat) {}
 
   // nullopt: no such name. `name` without a final '/'.
   Result<std::optional<Entry>> find(const FolderId& folder, std::string_view name) const;
@@ -44,6 +46,7 @@ class Reader {
 
   TreeContext& context() const { return context_; }
   const Root& root() const { return root_; }
+  bool flat() const { return flat_; }
 
  private:
   Result<TypeNumber> type_of(const ObjectId& id) const;
@@ -53,6 +56,7 @@ class Reader {
 
   TreeContext& context_;
   Root root_;
+  bool flat_;
 };
 
 // The Entry that a dirent stands for. kCorruption for malformed ones. `holder` receives the folder

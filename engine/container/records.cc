@@ -200,12 +200,15 @@ Bytes encode_container(const ContainerRecord& record) {
     lineage = fb::CreateLineage(builder, &id, source, snapshot, record.lineage->sequence);
   }
   const auto settings = encode_settings(builder, record.settings);
+  Offset<fb::Policy> policy = 0;
+  if (record.flat) policy = fb::CreatePolicy(builder, false, true);
   fb::ContainerBuilder table(builder);
   table.add_created(record.created);
   if (!name.IsNull()) table.add_name(name);
   if (!note.IsNull()) table.add_note(note);
   if (!lineage.IsNull()) table.add_lineage(lineage);
   if (!settings.IsNull()) table.add_settings(settings);
+  if (!policy.IsNull()) table.add_policy(policy);
   table.add_expires(record.expires);
   table.add_rolled_back(record.rolled_back);
   builder.Finish(table.Finish());
@@ -221,6 +224,7 @@ Result<ContainerRecord> decode_container(ByteView bytes) {
   record.note = string_from(table->note());
   record.expires = table->expires();
   record.rolled_back = table->rolled_back();
+  record.flat = table->policy() != nullptr && table->policy()->flat();
   if (const fb::Lineage* lineage = table->lineage()) {
     record.lineage = LineageInfo{from_fb<ContainerId>(lineage->container()),
                                  string_from(lineage->name()), string_from(lineage->snapshot()),

@@ -21,6 +21,7 @@ struct ContainerRecord {
   std::vector<Setting> settings;  // by name, ascending
   int64_t expires = 0;       // 0: never
   Sequence rolled_back = 0;  // the last commit that rolled it back; 0: none
+  bool flat = false;         // names are whole keys
 };
 
 struct SnapshotRecord {

@@ -45,6 +45,13 @@ class TransactionImpl : public Transaction {
   Result<ObjectId> put_object(FolderId folder, std::string_view name,
                               const Attributes& attributes,
                               std::unique_ptr<ContentWriter> content) override;
+  Result<ObjectId> put_object(FolderId folder, std::string_view name, const ObjectInit& init,
+                              std::unique_ptr<ContentWriter> content) override;
+  Status set_metadata(ObjectId object, const Metadata& metadata, VersionNumber version) override;
+  Status set_lock(ObjectId object, const ObjectLock& lock, VersionNumber version,
+                  bool bypass_governance) override;
+  Status remove_version(ObjectId object, VersionNumber version, bool bypass_governance) override;
+  Status set_document(std::string_view name, std::optional<std::string_view> text) override;
   Result<ObjectId> put_symlink(FolderId folder, std::string_view name, std::string_view target,
                                const Attributes& attributes) override;
   Status link(ObjectId object, FolderId folder, std::string_view name) override;

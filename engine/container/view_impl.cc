@@ -48,7 +48,7 @@ Result<ContentHash> ViewImpl::content_id(const ObjectRecord& record) const {
   return slot->hash;
 }
 
-Result<ObjectInfo> ViewImpl::object(ObjectId id) const {
+Result<ObjectInfo> ViewImpl::object(ObjectId id, VersionNumber /*version*/) const {
   RAMET_ASSIGN(ObjectRecord record, reader_.object(id));
   RAMET_ASSIGN(record.info.content_id, content_id(record));
   return std::move(record.info);
@@ -89,7 +89,8 @@ std::string ViewImpl::describe(const ObjectRecord& record) const {
                      printable(path.ok() ? *path : record.info.name));
 }
 
-Result<size_t> ViewImpl::read(ObjectId id, uint64_t offset, std::span<char> into) const {
+Result<size_t> ViewImpl::read(ObjectId id, uint64_t offset, std::span<char> into,
+                              VersionNumber /*version*/) const {
   RAMET_ASSIGN(const ObjectRecord record, reader_.object(id));
   if (offset >= record.info.size) return size_t{0};
   const uint64_t length = std::min<uint64_t>(into.size(), record.info.size - offset);

@@ -21,13 +21,24 @@ class ViewImpl : public View {
   Result<Entry> lookup(FolderId folder, std::string_view name) const override;
   Status list(FolderId folder, std::string_view after,
               const std::function<bool(const Entry&)>& visit) const override;
-  Result<ObjectInfo> object(ObjectId id) const override;
+  bool flat() const override { return reader_.flat(); }
+  Status list_from(FolderId folder, std::string_view prefix, std::string_view from,
+                   const std::function<bool(const Entry&)>& visit) const override;
+  Status list_removed(FolderId folder, std::string_view prefix, std::string_view from,
+                      const std::function<bool(const Entry&)>& visit) const override;
+  Result<ObjectInfo> object(ObjectId id, VersionNumber version) const override;
+  Status versions(ObjectId id,
+                  const std::function<bool(const VersionInfo&)>& visit) const override;
+  Result<std::string> document(std::string_view name) const override;
   Result<FolderInfo> folder(FolderId id) const override;
   Result<Summary> folder_summary(FolderId folder) const override;
   Result<std::string> path_of(ObjectId id) const override;
   Result<std::string> path_of(FolderId id) const override;
   Status objects(const std::function<bool(const ObjectInfo&)>& visit) const override;
-  Result<size_t> read(ObjectId id, uint64_t offset, std::span<char> into) const override;
+  Result<size_t> read(ObjectId id, uint64_t offset, std::span<char> into,
+                      VersionNumber version) const override;
+  Result<std::vector<SharedBytes>> read_shared(ObjectId id, uint64_t offset, uint64_t length,
+                                               VersionNumber version) const override;
   Status pieces(ObjectId id, uint64_t offset, uint64_t length,
                 const std::function<bool(const ContentPiece&)>& visit) const override;
   Result<Bytes> read_block(const BlockRef& block) const override;

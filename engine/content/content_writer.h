@@ -22,6 +22,8 @@ class ContentWriterImpl : public ContentWriter {
 
   Status append(ByteView bytes) override;
   Status hole(uint64_t length) override;
+  Status append_from(const View& source, ObjectId id, uint64_t offset, uint64_t length,
+                     VersionNumber version) override;
   uint64_t size() const override { return size_ + buffer_.size(); }
 
   // One whole chunk that was cut and named elsewhere, as this writer would have done. Not mixed

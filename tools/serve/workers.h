@@ -1,0 +1,53 @@
+// Workers: threads for calls of the engine that may wait for the disk, so that those which serve
+// connections never do.
+#pragma once
+
+#include <type_traits>
+#include <utility>
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/thread_pool.hpp>
+#include <boost/asio/use_awaitable.hpp>
+
+#include "engine/no_wait.h"
+#include "engine/store.h"
+#include "tools/serve/http.h"
+
+namespace ramet::serve {
+
+class Workers {
+ public:
+  explicit Workers(size_t threads) : pool_(threads) {}
+  // Waits for what runs.
+  ~Workers() { pool_.join(); }
+
+  // Calls `work` on a worker; the coroutine goes on where it was. `work` returns a value.
+  template <typename Work>
+  Task<std::invoke_result_t<Work&>> run(Work work) {
+    co_return co_await boost::asio::co_spawn(
+        pool_,
+        [&work]() -> Task<std::invoke_result_t<Work&>> { co_return work(); },
+        boost::asio::use_awaitable);
+  }
+
+  // Calls `work`, which returns a Result or Status, here if it need not wait, else on a worker: it
+  // may be called twice, and must not keep anything of the first time.
+  template <typename Work>
+  Task<std::invoke_result_t<Work&>> run_quick(Work work) {
+    {
+      const NoWaitScope no_wait;
+      auto result = work();
+      if (result.ok() || result.error().code() != ErrorCode::kWouldWait) co_return result;
+    }
+    co_return co_await run(std::move(work));
+  }
+
+  // Commits without holding any thread while the disk syncs.
+  Task<Result<Sequence>> commit(Store& store, std::unique_ptr<Transaction> transaction);
+
+ private:
+  boost::asio::thread_pool pool_;
+};
+
+}  // namespace ramet::serve
