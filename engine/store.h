@@ -198,8 +198,8 @@ class Store {
   // Transaction::commit() for servers: does not wait for the sync. The handler is called once with
   // what commit() would have returned, after the transaction was destroyed: by this thread when it
   // failed at once, else by the one that made the commit durable. It must not wait for anything,
-  // and may begin and commit other transactions. Waits all the same: when checkpoints are far
-  // behind, and for transactions that only remove. close() waits for what was handed over before.
+  // and may begin and commit other transactions. Where Transaction::waits_to_commit() it waits all
+  // the same. close() waits for what was handed over before.
   using CommitHandler = std::function<void(Result<Sequence>)>;
   virtual void commit_async(std::unique_ptr<Transaction> transaction, CommitHandler handler) = 0;
 

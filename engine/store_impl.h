@@ -83,6 +83,8 @@ class StoreImpl : public Store, private RecoveredStore {
   // Commits, starts what became due, and retries once with the ballast given up if the request
   // frees space and the disk is full.
   Result<Sequence> commit(CommitRequest& request, bool frees_space);
+  // The next commit waits for a checkpoint.
+  bool checkpoint_is_far_behind();
   // Without waiting for the sync (CommitQueue::commit_async); for what does not free space.
   void commit_async(CommitRequest& request, CommitQueue::Done done);
   TreeContext& context() { return context_; }
