@@ -32,5 +32,4 @@ Status TransactionImpl::set_document(std::string_view, std::optional<std::string
 Status ContentWriterImpl::append_from(const View&, ObjectId, uint64_t, uint64_t, VersionNumber) {
   return missing();
 }
-AccessControl& StoreImpl::access() { std::abort(); }
 }  // namespace ramet::engine
