@@ -10,9 +10,9 @@ namespace ramet {
 namespace {
 
 // Names that a directory may hold and still count as empty: an attempt that was cut short leaves
-// these folders, empty, and superblocks under their first names.
+// these folders, empty, and superblocks under their first names; a daemon that died, its socket.
 Result<bool> harmless(io::Env& env, const std::string& path, const std::string& name) {
-  if (name == "lost+found") return true;
+  if (name == "lost+found" || name == "daemon.sock") return true;
   for (const char* superblock : kSuperblockFileNames) {
     if (name == std::string(superblock) + engine::SuperblockStore::kUnfinishedSuffix) return true;
   }
