@@ -47,10 +47,11 @@ Status Store::create(const std::string& path, const StoreOptions& given) {
   io::Env& env = *options.env;
   RAMET_TRY(make_directory(env, path));
   RAMET_ASSIGN(const auto names, env.list(path));
+  for (const char* superblock : kSuperblockFileNames) {
+    if (std::find(names.begin(), names.end(), superblock) == names.end()) continue;
+    return Error(ErrorCode::kAlreadyExists, path + " is a Ramet store already");
+  }
   for (const std::string& name : names) {
-    if (name == kSuperblockFileNames[0] || name == kSuperblockFileNames[1]) {
-      return Error(ErrorCode::kAlreadyExists, path + " is a Ramet store already");
-    }
     RAMET_ASSIGN(const bool fine, harmless(env, path, name));
     if (!fine) {
       return Error(ErrorCode::kFailedPrecondition,

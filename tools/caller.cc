@@ -98,6 +98,11 @@ std::string Caller::from_here(const std::string& path) const {
 Result<std::string> Caller::local_path(const std::string& path) const {
   if (!elsewhere) return path;
   std::string found = from_here(path);
+  if (found == "/dev/tty") {  // this process's would be another one, or none
+    for (int fd : {err, out, in}) {
+      if (::isatty(fd) != 0) return fmt::format("/proc/self/fd/{}", fd);
+    }
+  }
   const auto rest = behind_proc_self(found);
   if (!rest) return found;
   if (elsewhere->pid <= 0) {
@@ -105,6 +110,10 @@ Result<std::string> Caller::local_path(const std::string& path) const {
                  fmt::format("{}: the daemon cannot look into the process that named it", path));
   }
   return fmt::format("/proc/{}{}", elsewhere->pid, *rest);
+}
+
+bool Caller::is_own(const std::string& path) const {
+  return behind_proc_self(from_here(path)).has_value();
 }
 
 Caller& current_caller() { return current != nullptr ? *current : Caller::process(); }

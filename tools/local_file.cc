@@ -192,7 +192,7 @@ Result<LocalTarget> LocalTarget::create(const std::string& given) {
   struct stat status {};
   const bool exists = ::stat(path.c_str(), &status) == 0;
   if (exists && S_ISDIR(status.st_mode)) return os_error(path, "open", EISDIR);
-  if (exists && !S_ISREG(status.st_mode)) {
+  if (exists && (!S_ISREG(status.st_mode) || current_caller().is_own(given))) {
     RAMET_ASSIGN(const int fd, open_for_writing(path));
     return LocalTarget(fd, path, "");
   }

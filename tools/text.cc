@@ -9,6 +9,8 @@
 
 #include <fmt/format.h>
 
+#include "tools/caller.h"
+
 namespace ramet::tools {
 namespace {
 

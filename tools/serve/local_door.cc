@@ -134,6 +134,7 @@ size_t LocalDoor::running() const {
 }
 
 void LocalDoor::stop(std::chrono::milliseconds grace) {
+  const std::lock_guard one(stop_);
   if (!watcher_.joinable()) return;
   {
     std::unique_lock lock(mutex_);

@@ -84,6 +84,7 @@ class LocalDoor {
   const SocketAddress address_;
   io::UnixFd event_;     // wakes the watching thread
   io::UnixFd listener_;  // of the watching thread
+  std::mutex stop_;      // one stop() at a time
   mutable std::mutex mutex_;
   std::condition_variable ended_;                // a visit was removed
   std::list<std::unique_ptr<Visit>> visits_;     // guarded; changed by the watching thread alone
