@@ -216,6 +216,11 @@ class Store {
                       const std::function<bool(const Difference&)>& visit,
                       DiffStats* stats = nullptr) = 0;
 
+  // While what it returns lives, content that is found to be stored already is read before anything
+  // leans on it, as with StoreOptions::verify_hits: for all transactions. To be gone before the
+  // store is.
+  virtual std::shared_ptr<void> verify_hits() = 0;
+
   // Writes the trees out so that the log before can go. Concurrent commits go on.
   virtual Status checkpoint() = 0;
   // Gives back what nothing reaches any more: follows dropped roots, deletes segments in which all

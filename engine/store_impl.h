@@ -75,6 +75,7 @@ class StoreImpl : public Store, private RecoveredStore {
               const std::function<bool(const Difference&)>& visit, DiffStats* stats) override;
   Status checkpoint() override;
   Result<ReclaimReport> reclaim(const ReclaimOptions& options) override;
+  std::shared_ptr<void> verify_hits() override { return blocks_->verify_hits(); }
   Result<StoreInfo> info() override;
   Result<WouldFree> would_free(const std::vector<UsageTarget>& targets,
                                const UsageProgress& progress) override;
