@@ -92,7 +92,8 @@ Status Staging::remove_now(std::string_view path) {
 Status Staging::empty_puts() { return remove_now(kStagedPuts); }
 
 Task<Result<Staged>> Staging::stage(std::string path, std::string_view head, Body& body,
-                                    const BodyTap& tap, ObjectInit init, uint64_t max) {
+                                    const BodyTap& tap, ObjectInit init, uint64_t max,
+                                    bool only_new) {
   struct Begun {
     std::unique_ptr<Transaction> transaction;
     std::unique_ptr<ContentWriter> writer;
@@ -121,6 +122,11 @@ Task<Result<Staged>> Staging::stage(std::string path, std::string_view head, Bod
     if (!parent_of(path).empty()) {
       RAMET_ASSIGN(const Entry parent, begun->transaction->lookup(parent_of(path)));
       folder = parent.folder;
+    }
+    if (only_new) {
+      const auto there = begun->transaction->lookup(folder, name_of(path));
+      if (there.ok()) return Error(ErrorCode::kAlreadyExists, "there is a staged object already");
+      if (there.error().code() != ErrorCode::kNotFound) return there.error();
     }
     ObjectId object;
     if (init.metadata == Metadata{}) {

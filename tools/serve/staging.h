@@ -42,10 +42,11 @@ class Staging {
   // The container; made if it is not there. Waits.
   Result<ContainerId> container();
 
-  // Stores `head` and the rest of the body as `path`, durably. Missing folders are made.
+  // Stores `head` and the rest of the body as `path`, durably. Missing folders are made. With
+  // `only_new` nothing is replaced: kAlreadyExists, or kBusy if it was made meanwhile.
   Task<Result<Staged>> stage(std::string path, std::string_view head, Body& body,
                              const BodyTap& tap = {}, ObjectInit init = {},
-                             uint64_t max = UINT64_MAX);
+                             uint64_t max = UINT64_MAX, bool only_new = false);
   // As new_name() in "put".
   Task<Result<Staged>> stage_put(std::string_view head, Body& body, const BodyTap& tap = {},
                                  uint64_t max = UINT64_MAX);
