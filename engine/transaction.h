@@ -114,11 +114,6 @@ class Transaction {
   virtual Status rename(FolderId from_folder, std::string_view from_name, FolderId to_folder,
                         std::string_view to_name, bool replace = false) = 0;
 
-  // The commit goes through only if the container is still in the state that it had when its
-  // ContainerInfo::changed was this, and the transaction began from that state: kBusy otherwise,
-  // also if others changed quite different places.
-  virtual Status expect_unchanged(Sequence changed) = 0;
-
   virtual IngestStats ingest_stats() const = 0;
 
   // Returns the commit's number once every byte that it needs is durable [INV-1]. Fails with

@@ -171,12 +171,6 @@ void TransactionImpl::commit_async(std::shared_ptr<TransactionImpl> self,
   });
 }
 
-Status TransactionImpl::expect_unchanged(Sequence changed) {
-  RAMET_CHECK(!done_, "a transaction that was committed expects nothing more");
-  expected_ = changed;
-  return ok();
-}
-
 Status TransactionImpl::make_request(CommitRequest& request) {
   RAMET_CHECK(!done_, "a transaction is committed once");
   RAMET_CHECK(open_writers_ == 0, "content writers must be put or destroyed before the commit");
@@ -222,10 +216,6 @@ Status TransactionImpl::prepare(const HeadState& head, CommitRequest& request) {
   if (record.rolled_back >= sequence_) {
     return Error(ErrorCode::kBusy,
                  "the container was rolled back meanwhile; begin the transaction again");
-  }
-  if (expected_ && (std::max(entry->root.birth, record.rolled_back) != *expected_ ||
-                    !same_root(base_, entry->root))) {
-    return Error(ErrorCode::kBusy, "the container was changed meanwhile");
   }
   std::set<Bytes> theirs;
   RAMET_TRY(check_conflicts(context_, base_, work_->share(), entry->root, moved_folders_,

@@ -61,7 +61,6 @@ class TransactionImpl : public Transaction {
   Status remove_tree(FolderId folder, std::string_view name) override;
   Status rename(FolderId from_folder, std::string_view from_name, FolderId to_folder,
                 std::string_view to_name, bool replace) override;
-  Status expect_unchanged(Sequence changed) override;
   IngestStats ingest_stats() const override { return ingest_.stats(); }
   Result<Sequence> commit() override;
   // Store::commit_async(). `self` is all that holds this transaction: it may be gone on return.
@@ -139,7 +138,6 @@ class TransactionImpl : public Transaction {
   bool only_removes_ = true;
   bool moved_folders_ = false;
   bool done_ = false;
-  std::optional<Sequence> expected_;  // expect_unchanged()
   int open_writers_ = 0;
   Ingest ingest_;
 };
