@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include "engine/expect.h"
 #include "tools/serve/rest/handlers.h"
 #include "tools/serve/rest/put.h"
 #include "tools/serve/rest/upload.h"
@@ -252,7 +253,7 @@ Task<Answer> batch(Call& call) {
   Json results;
   const Build build = [&](Transaction& transaction) -> Status {
     results = Json::array();
-    if (expected) RAMET_TRY(transaction.expect_unchanged(*expected));
+    if (expected) expect_unchanged(transaction, *expected);
     for (size_t i = 0; i < steps.size(); ++i) {
       auto done = with_context(run_step(call, transaction, steps[i]),
                                fmt::format("operations[{}]", i));
