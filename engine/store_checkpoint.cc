@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include "engine/access/access_control.h"
 #include "engine/container/checkpoint_frames.h"
 #include "engine/store_impl.h"
 #include "engine/tree/persist.h"
@@ -246,6 +247,7 @@ void StoreImpl::maintain() {
     }
     if (index_->merge_is_due()) ignore_error(index_->merge(), "the index is a hint");
     reclaim_in_background();
+    ignore_error(access_->flush_last_used(), "a help for people; tried again");
     const Sequence now = queue_->durable().sequence;
     if (now == seen && now != marked && now > checkpoint_sequence_) {
       ignore_error(queue_->mark_idle(), "the mark is a help for recovery, not a promise");
@@ -273,7 +275,10 @@ Status StoreImpl::close() {
   // (An open that failed on its way has begun nothing: the superblocks may still lead to the life
   // before, which needs its files [SPACE-1].)
   const bool begun = !options_.read_only && life_begun_;
-  if (begun) reclaim_before_close();
+  if (begun) {
+    ignore_error(access_->flush_last_used(), "a help for people, not a promise");
+    reclaim_before_close();
+  }
   if (closed_.exchange(true)) return ok();
   Status status = ok();
   if (begun) {
@@ -292,7 +297,8 @@ Status StoreImpl::close() {
 StoreImpl::StoreImpl(std::string path, StoreOptions options)
     : RecoveredStore(std::move(path), options),
       encoders_(std::max(1u, std::thread::hardware_concurrency()) - 1),
-      block_cache_(options_.block_cache_bytes) {}
+      block_cache_(options_.block_cache_bytes),
+      access_(std::make_unique<AccessControlImpl>(*this)) {}
 
 StatCache& StoreImpl::stat_cache() {
   std::call_once(stat_cache_once_,

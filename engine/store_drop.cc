@@ -9,6 +9,7 @@
 
 #include <fmt/format.h>
 
+#include "engine/access/access_change.h"
 #include "engine/quantity.h"
 #include "engine/store_impl.h"
 #include "format/keys.h"
@@ -82,6 +83,10 @@ Status StoreImpl::append_container_drop(const HeadState& head, const ContainerEn
   append_drop(operations, head, 0, container_key(entry.id), record, options);
   operations.push_back(Operation::erase(container_name_key(entry.record.name)));
   append_expiry(operations, entry.id, {}, entry.record.expires, 0);
+  // (What can be taken back comes with what was granted on it: see release_drops().)
+  if (options.now) {
+    RAMET_TRY(append_access_removal(context_, head.catalog, entry.id, operations));
+  }
   uint64_t n = 0;
   return each_snapshot(context_, head.catalog, entry.id, [&](const SnapshotEntry& snapshot) {
     return append_snapshot_drop(head, ++n, entry, snapshot, options, operations);
@@ -300,11 +305,16 @@ Result<bool> StoreImpl::release_drops(bool now) {
     commit.trees.clear();
     std::vector<Operation> operations;
     RAMET_ASSIGN(const int64_t grace, drop_grace(head));
-    RAMET_TRY(each_drop(context_, head.catalog, 0, [&](const DropEntry& entry) -> Result<bool> {
+    const auto release = [&](const DropEntry& entry) -> Result<bool> {
       if (!at_once && !is_due(entry.record, env_->now(), grace)) return false;
       operations.push_back(Operation::erase(drop_key(entry.number)));
+      if (entry.record.snapshot.empty()) {
+        RAMET_TRY(append_access_removal(context_, head.catalog, entry.record.container,
+                                        operations));
+      }
       return operations.size() < kDropsMax;
-    }));
+    };
+    RAMET_TRY(each_drop(context_, head.catalog, 0, release));
     found = !operations.empty();
     if (found) commit.trees.push_back({{}, std::move(operations)});
     return ok();

@@ -29,6 +29,8 @@
 
 namespace ramet::engine {
 
+class AccessControlImpl;
+
 class StoreImpl : public Store, private RecoveredStore {
  public:
   StoreImpl(std::string path, StoreOptions options);
@@ -221,6 +223,7 @@ class StoreImpl : public Store, private RecoveredStore {
   io::WorkerPool encoders_;
   BlockCache block_cache_;
   StreamHelpers stream_helpers_{std::max(2u, std::thread::hardware_concurrency()) - 1};
+  const std::unique_ptr<AccessControlImpl> access_;
   std::once_flag stat_cache_once_;
   std::unique_ptr<StatCache> stat_cache_;
 

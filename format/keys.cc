@@ -195,7 +195,7 @@ std::optional<ContainerSpace> container_space_of(ByteView key) {
   return space_of(key, ContainerSpace::kObject, ContainerSpace::kDocument);
 }
 std::optional<CatalogSpace> catalog_space_of(ByteView key) {
-  return space_of(key, CatalogSpace::kContainer, CatalogSpace::kExpires);
+  return space_of(key, CatalogSpace::kContainer, CatalogSpace::kAuditLog);
 }
 std::optional<MapSpace> map_space_of(ByteView key) {
   return space_of(key, MapSpace::kSegment, MapSpace::kHoles);
@@ -299,9 +299,9 @@ Result<HistoryExtentKey> decode_history_extent_key(ByteView key) {
 Bytes access_key(uint32_t type, const ObjectId& id) {
   return typed_key(ContainerSpace::kAccess, type, id);
 }
-Result<AccessKey> decode_access_key(ByteView key) {
+Result<ObjectAccessKey> decode_access_key(ByteView key) {
   KeyReader reader(key, ContainerSpace::kAccess, "ACCESS");
-  AccessKey out;
+  ObjectAccessKey out;
   out.type = reader.integer<uint32_t>();
   out.id = reader.plain<ObjectId>();
   return reader.finish(out);
@@ -596,6 +596,85 @@ Result<Bytes> decode_named_root_key(ByteView key) {
 Bytes setting_key(ByteView name) { return KeyWriter(CatalogSpace::kSetting).raw(name).take(); }
 Result<Bytes> decode_setting_key(ByteView key) {
   return decode_rest(key, CatalogSpace::kSetting, "SETTING");
+}
+
+// --- catalog: access -----------------------------------------------------------------------------
+
+Bytes principal_name_key(ByteView name) {
+  return KeyWriter(CatalogSpace::kPrincipalName).raw(name).take();
+}
+Result<Bytes> decode_principal_name_key(ByteView key) {
+  return decode_rest(key, CatalogSpace::kPrincipalName, "PRINCIPAL_NAME");
+}
+
+Bytes key_pair_key(ByteView id) { return KeyWriter(CatalogSpace::kKeyPair).raw(id).take(); }
+Result<Bytes> decode_key_pair_key(ByteView key) {
+  return decode_rest(key, CatalogSpace::kKeyPair, "KEY_PAIR");
+}
+
+Bytes grant_key(const ContainerId& container, const PrincipalId& principal) {
+  return KeyWriter(CatalogSpace::kGrant, 33).raw(container.view()).raw(principal.view()).take();
+}
+Result<GrantKey> decode_grant_key(ByteView key) {
+  KeyReader reader(key, CatalogSpace::kGrant, "GRANT");
+  GrantKey out;
+  out.container = reader.plain<ContainerId>();
+  out.principal = reader.plain<PrincipalId>();
+  return reader.finish(out);
+}
+KeyRange grant_range(const ContainerId& container) {
+  return KeyWriter(CatalogSpace::kGrant).raw(container.view()).range();
+}
+
+Bytes container_access_key(const ContainerId& container) {
+  return KeyWriter(CatalogSpace::kContainerAccess).raw(container.view()).take();
+}
+Result<ContainerId> decode_container_access_key(ByteView key) {
+  return decode_single<ContainerId>(key, CatalogSpace::kContainerAccess, "CONTAINER_ACCESS");
+}
+
+Bytes of_principal_key(const PrincipalId& principal, OfPrincipal kind, ByteView rest) {
+  return KeyWriter(CatalogSpace::kOfPrincipal, 18 + rest.size())
+      .raw(principal.view())
+      .integer(static_cast<uint8_t>(kind))
+      .raw(rest)
+      .take();
+}
+Result<OfPrincipalKey> decode_of_principal_key(ByteView key) {
+  KeyReader reader(key, CatalogSpace::kOfPrincipal, "OF_PRINCIPAL");
+  OfPrincipalKey out;
+  out.principal = reader.plain<PrincipalId>();
+  out.kind = static_cast<OfPrincipal>(reader.integer<uint8_t>());
+  out.rest = reader.rest();
+  RAMET_ASSIGN(out, reader.finish(std::move(out)));
+  const auto fits = [&out] {
+    switch (out.kind) {
+      case OfPrincipal::kToken: return out.rest.size() == sizeof(ContentHash);
+      case OfPrincipal::kKeyPair: return true;
+      case OfPrincipal::kGrant: return out.rest.size() == sizeof(ContainerId);
+      case OfPrincipal::kMember: return out.rest.size() == sizeof(PrincipalId);
+    }
+    return false;
+  };
+  if (fits()) return out;
+  return Error(ErrorCode::kCorruption,
+               fmt::format("malformed OF_PRINCIPAL key of {} bytes", key.size()));
+}
+KeyRange of_principal_range(const PrincipalId& principal) {
+  return KeyWriter(CatalogSpace::kOfPrincipal).raw(principal.view()).range();
+}
+KeyRange of_principal_range(const PrincipalId& principal, OfPrincipal kind) {
+  return KeyWriter(CatalogSpace::kOfPrincipal)
+      .raw(principal.view())
+      .integer(static_cast<uint8_t>(kind))
+      .range();
+}
+
+Bytes audit_log_key(uint64_t number) {
+  return KeyWriter(CatalogSpace::kAuditLog).integer(number).take();
+}
+Result<uint64_t> decode_audit_log_key(ByteView key) {
+  return decode_single_integer<uint64_t>(key, CatalogSpace::kAuditLog, "AUDIT_LOG");
 }
 
 // --- map -----------------------------------------------------------------------------------------

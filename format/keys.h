@@ -50,6 +50,12 @@ enum class CatalogSpace : uint8_t {
   kNamedRoot = 0x89,
   kSetting = 0x8A,
   kExpires = 0x8B,
+  kPrincipalName = 0x8C,
+  kKeyPair = 0x8D,
+  kGrant = 0x8E,
+  kContainerAccess = 0x8F,
+  kOfPrincipal = 0x90,
+  kAuditLog = 0x91,
 };
 enum class MapSpace : uint8_t {
   kSegment = 0xC1,
@@ -143,13 +149,13 @@ Bytes history_extent_key(uint32_t type, const ObjectId& id, uint64_t n, uint8_t 
                          uint64_t end);
 Result<HistoryExtentKey> decode_history_extent_key(ByteView key);
 
-struct AccessKey {
+struct ObjectAccessKey {
   uint32_t type = 0;
   ObjectId id;
-  friend bool operator==(const AccessKey&, const AccessKey&) = default;
+  friend bool operator==(const ObjectAccessKey&, const ObjectAccessKey&) = default;
 };
 Bytes access_key(uint32_t type, const ObjectId& id);
-Result<AccessKey> decode_access_key(ByteView key);
+Result<ObjectAccessKey> decode_access_key(ByteView key);
 
 // --- container tree: names -----------------------------------------------------------------------
 
@@ -300,6 +306,51 @@ Bytes named_root_key(ByteView name);
 Result<Bytes> decode_named_root_key(ByteView key);
 Bytes setting_key(ByteView name);
 Result<Bytes> decode_setting_key(ByteView key);
+
+// --- catalog: access -----------------------------------------------------------------------------
+
+Bytes principal_name_key(ByteView name);
+Result<Bytes> decode_principal_name_key(ByteView key);
+// An S3 key pair, by the id that its requests name.
+Bytes key_pair_key(ByteView id);
+Result<Bytes> decode_key_pair_key(ByteView key);
+
+// What a principal (the null one: everyone) may do in a container.
+struct GrantKey {
+  ContainerId container;
+  PrincipalId principal;
+  friend bool operator==(const GrantKey&, const GrantKey&) = default;
+};
+Bytes grant_key(const ContainerId& container, const PrincipalId& principal);
+Result<GrantKey> decode_grant_key(ByteView key);
+// All grants on a container.
+KeyRange grant_range(const ContainerId& container);
+
+Bytes container_access_key(const ContainerId& container);
+Result<ContainerId> decode_container_access_key(ByteView key);
+
+// Leads from a principal to an entry that goes with it: the rest of `kind` is what its key has
+// behind the prefix, or the other principal.
+enum class OfPrincipal : uint8_t {
+  kToken = 1,    // hash:32
+  kKeyPair = 2,  // id
+  kGrant = 3,    // container:16
+  kMember = 4,   // principal:16, of this group
+};
+struct OfPrincipalKey {
+  PrincipalId principal;
+  OfPrincipal kind = OfPrincipal::kToken;
+  Bytes rest;
+  friend bool operator==(const OfPrincipalKey&, const OfPrincipalKey&) = default;
+};
+// Requires: `rest` as `kind` has it (decoding gives nothing else).
+Bytes of_principal_key(const PrincipalId& principal, OfPrincipal kind, ByteView rest);
+Result<OfPrincipalKey> decode_of_principal_key(ByteView key);
+KeyRange of_principal_range(const PrincipalId& principal);
+KeyRange of_principal_range(const PrincipalId& principal, OfPrincipal kind);
+
+Bytes audit_log_key(uint64_t number);
+Result<uint64_t> decode_audit_log_key(ByteView key);
 
 // --- map -----------------------------------------------------------------------------------------
 

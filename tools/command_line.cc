@@ -331,6 +331,21 @@ Command& Command::option(const std::string& names, std::string& into, const std:
   return *this;
 }
 
+Command& Command::list(const std::string& names, std::vector<std::string>& into,
+                       const std::string& type, const std::string& description) {
+  app_->add_option(names,
+                   CLI::callback_t([&into](const CLI::results_t& results) {
+                     into.clear();
+                     for (const std::string& result : results) into.push_back(unprotect(result));
+                     return true;
+                   }),
+                   description)
+      ->expected(1)
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
+      ->type_name(type);
+  return *this;
+}
+
 Command& Command::number(const std::string& names, uint64_t& into,
                          const std::string& description) {
   app_->add_option(names, into, description)->type_name("N");
@@ -395,6 +410,10 @@ void add_all_commands(CommandLine& line) {
   add_clone_commands(line);
   add_snapshot_commands(line);
   add_keep_commands(line);
+  add_principal_commands(line);
+  add_secret_commands(line);
+  add_grant_commands(line);
+  add_audit_commands(line);
   add_copy_commands(line);
   add_content_commands(line);
   add_list_commands(line);

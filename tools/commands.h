@@ -108,6 +108,9 @@ class Command {
                      const std::string& description);
   Command& option(const std::string& names, std::string& into, const std::string& type,
                   const std::string& description);
+  // The same several times: each adds a value.
+  Command& list(const std::string& names, std::vector<std::string>& into, const std::string& type,
+                const std::string& description);
   Command& number(const std::string& names, uint64_t& into, const std::string& description);
   Command& flag(const std::string& names, bool& into, const std::string& description);
   // Exactly the values given.
@@ -157,6 +160,10 @@ void add_container_commands(CommandLine& line);  // container ...
 void add_snapshot_commands(CommandLine& line);   // snapshot ...
 void add_clone_commands(CommandLine& line);      // clone, diff
 void add_keep_commands(CommandLine& line);       // rollback, undelete, expire, snapshot prune
+void add_principal_commands(CommandLine& line);  // user ..., group ...
+void add_secret_commands(CommandLine& line);     // token ..., key ...
+void add_grant_commands(CommandLine& line);      // grant ..., container access
+void add_audit_commands(CommandLine& line);      // audit ...
 void add_copy_commands(CommandLine& line);       // import, export
 void add_content_commands(CommandLine& line);    // put, get, cat
 void add_list_commands(CommandLine& line);       // ls, tree

@@ -5,6 +5,7 @@
 #include <set>
 #include <tuple>
 
+#include "engine/access/access_check.h"
 #include "engine/check/check_run.h"
 #include "engine/check/describe_key.h"
 #include "engine/container/catalog.h"
@@ -19,6 +20,7 @@ struct CatalogSeen {
   std::map<std::string, IdBytes> names;
   std::vector<std::pair<SnapshotKey, SnapshotRecord>> snapshots;
   std::set<std::tuple<uint64_t, IdBytes, Bytes>> expires;
+  AccessEntries access;
 };
 
 class CatalogCheck {
@@ -58,6 +60,7 @@ class CatalogCheck {
     for (const auto& [time, id, snapshot] : seen.expires) {
       report_(to_uuid(ContainerId{id}), "an expiry that no record has");
     }
+    for (const auto& fix : seen.access.fixes()) report_(describe_key(fix.key), fix.what);
     for (NamedTree& tree : roots) {
       const auto container = seen.containers.find(tree.container.size() == sizeof(IdBytes)
                                                       ? load<IdBytes>(tree.container.data())
@@ -101,6 +104,7 @@ class CatalogCheck {
       case CatalogSpace::kContainer: {
         RAMET_ASSIGN(const ContainerId id, decode_container_key(key));
         RAMET_ASSIGN(const ByteView rest, add_root(bytes_of(id.bytes), ""));
+        seen.access.add_container(id);
         RAMET_ASSIGN(seen.containers[id.bytes], decode_container(rest));
         return ok();
       }
@@ -124,6 +128,7 @@ class CatalogCheck {
         RAMET_ASSIGN(const DropRecord record, decode_drop(rest));
         roots.back().container = record.container_name + " (dropped)";
         roots.back().snapshot = record.snapshot;
+        if (record.snapshot.empty()) seen.access.add_container(record.container);
         return ok();
       }
       case CatalogSpace::kExpires: {
@@ -136,7 +141,7 @@ class CatalogCheck {
         const auto text = decode_setting(value);
         return text.ok() ? ok() : Status(text.error());
       }
-      default: return ok();
+      default: return seen.access.add(key, value);
     }
   }
 

@@ -7,6 +7,8 @@
 
 #include <fmt/format.h>
 
+#include "engine/access/access_change.h"
+#include "engine/access/access_check.h"
 #include "engine/check/describe_key.h"
 #include "engine/container/reader.h"
 #include "engine/container/records.h"
@@ -22,6 +24,11 @@ constexpr size_t kFoundContainersMax = 10'000;
 bool is_rooted(CatalogSpace space) {
   return space == CatalogSpace::kContainer || space == CatalogSpace::kSnapshot ||
          space == CatalogSpace::kDrop;
+}
+
+bool gives_access(CatalogSpace space) {
+  return is_access_space(space) && space != CatalogSpace::kContainerAccess &&
+         space != CatalogSpace::kAuditLog;
 }
 
 class CatalogMend {
@@ -91,7 +98,7 @@ class CatalogMend {
       // gives access is not given again by what may have been taken away since.)
       if (!space || there || *space == CatalogSpace::kDrop ||
           *space == CatalogSpace::kContainerName || *space == CatalogSpace::kExpires ||
-          *space == CatalogSpace::kToken || *space == CatalogSpace::kPrincipal) {
+          gives_access(*space)) {
         continue;
       }
       if (is_rooted(*space)) {
@@ -255,6 +262,7 @@ class CatalogMend {
     std::map<std::string, IdBytes> names;
     std::vector<std::pair<SnapshotKey, SnapshotRecord>> snapshots;
     std::set<Bytes> expires;
+    AccessEntries access;
   };
 
   Status read(const Root& catalog, Seen& seen) {
@@ -284,6 +292,13 @@ class CatalogMend {
             seen.snapshots.emplace_back(std::move(*at), *record);
           } else if (*space == CatalogSpace::kExpires) {
             seen.expires.emplace(key);
+          } else if (*space == CatalogSpace::kDrop) {
+            const auto record = decode_drop(rest);
+            if (record.ok() && record->snapshot.empty()) {
+              seen.access.add_container(record->container);
+            }
+          } else if (is_access_space(*space) && !seen.access.add(key, value).ok()) {
+            return bad_entry(key);
           }
           return ok();
         });
@@ -326,7 +341,17 @@ class CatalogMend {
     }
     for (auto& [id, record] : seen.containers) RAMET_TRY(name_container(ContainerId{id}, record,
                                                                         seen));
-    return mend_expiries(seen);
+    RAMET_TRY(mend_expiries(seen));
+    return mend_access(seen);
+  }
+
+  Status mend_access(Seen& seen) {
+    for (const auto& [id, record] : seen.containers) seen.access.add_container(ContainerId{id});
+    for (const auto& fix : seen.access.fixes()) {
+      RAMET_TRY(fix.erases ? erase(fix.key) : put(fix.key, fix.value));
+      say(Outcome::kMended, "", "", describe_key(fix.key) + ": " + fix.what);
+    }
+    return ok();
   }
 
   Status name_container(const ContainerId& id, ContainerRecord& record, Seen& seen) {

@@ -83,6 +83,54 @@ std::string container_entry(ContainerSpace space, ByteView key) {
   return {};
 }
 
+std::string access_entry(CatalogSpace space, ByteView key) {
+  switch (space) {
+    case CatalogSpace::kPrincipal: {
+      const auto k = decode_principal_key(key);
+      if (k.ok()) return "principal " + to_uuid(*k);
+      break;
+    }
+    case CatalogSpace::kPrincipalName: {
+      const auto k = decode_principal_name_key(key);
+      if (k.ok()) return fmt::format("principal name '{}'", printable(*k));
+      break;
+    }
+    case CatalogSpace::kToken: {
+      const auto k = decode_token_key(key);
+      if (k.ok()) return "token " + k->to_hex().substr(0, 16);
+      break;
+    }
+    case CatalogSpace::kKeyPair: {
+      const auto k = decode_key_pair_key(key);
+      if (k.ok()) return fmt::format("key pair '{}'", printable(*k));
+      break;
+    }
+    case CatalogSpace::kGrant: {
+      const auto k = decode_grant_key(key);
+      if (!k.ok()) break;
+      return fmt::format("grant on container {} to {}", to_uuid(k->container),
+                         k->principal.is_null() ? "everyone" : to_uuid(k->principal));
+    }
+    case CatalogSpace::kContainerAccess: {
+      const auto k = decode_container_access_key(key);
+      if (k.ok()) return "access settings of container " + to_uuid(*k);
+      break;
+    }
+    case CatalogSpace::kOfPrincipal: {
+      const auto k = decode_of_principal_key(key);
+      if (k.ok()) return "belonging of principal " + to_uuid(k->principal);
+      break;
+    }
+    case CatalogSpace::kAuditLog: {
+      const auto k = decode_audit_log_key(key);
+      if (k.ok()) return fmt::format("entry {} of the audit log", *k);
+      break;
+    }
+    default: break;
+  }
+  return {};
+}
+
 std::string catalog_entry(CatalogSpace space, ByteView key) {
   switch (space) {
     case CatalogSpace::kContainer: {
@@ -114,7 +162,7 @@ std::string catalog_entry(CatalogSpace space, ByteView key) {
       if (k.ok()) return fmt::format("expiry of container {}", to_uuid(k->container));
       break;
     }
-    default: break;
+    default: return access_entry(space, key);
   }
   return {};
 }

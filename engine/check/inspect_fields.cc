@@ -126,7 +126,7 @@ std::string describe_catalog_value(CatalogSpace space, ByteView value) {
     const auto setting = decode_setting(value);
     if (setting.ok()) return *setting;
   }
-  return {};
+  return describe_access_value(space, value);
 }
 
 std::string describe_map_value(MapSpace space, ByteView value) {

@@ -11,6 +11,7 @@
 #include "engine/inspect.h"
 #include "engine/tree/root.h"
 #include "format/frame.h"
+#include "format/keys.h"
 #include "format/node.h"
 #include "format/segment_layout.h"
 #include "format/superblock.h"
@@ -72,6 +73,10 @@ void put_container(InspectOutput& out, const ContainerRecord& record);
 void put_snapshot(InspectOutput& out, const SnapshotRecord& record);
 void put_object(InspectOutput& out, const ObjectRecord& record);
 void put_folder(InspectOutput& out, const FolderInfo& folder);
+// An entry of access control (inspect_access.cc), without secrets; nothing for other keys.
+// kCorruption: it cannot be decoded.
+Status put_access_entry(ByteView key, ByteView value, InspectOutput& out);
+std::string describe_access_value(CatalogSpace space, ByteView value);
 
 // An entry's value in words ("file, 5000 bytes"); empty: it cannot be decoded, or says nothing.
 std::string describe_value(ByteView key, ByteView value, std::span<const BlockRef> refs);

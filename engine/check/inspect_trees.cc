@@ -302,6 +302,12 @@ std::string_view catalog_list(ByteView key) {
     case CatalogSpace::kNamedRoot: return "named_roots";
     case CatalogSpace::kSetting: return "settings";
     case CatalogSpace::kExpires: return "expiries";
+    case CatalogSpace::kPrincipalName: return "principal_names";
+    case CatalogSpace::kKeyPair: return "key_pairs";
+    case CatalogSpace::kGrant: return "grants";
+    case CatalogSpace::kContainerAccess: return "container_access";
+    case CatalogSpace::kOfPrincipal: return "of_principals";
+    case CatalogSpace::kAuditLog: return "audit_log";
   }
   return "unknown_entries";
 }
@@ -373,7 +379,7 @@ Status put_catalog_entry(ByteView key, const Value& value, InspectOutput& out) {
       out.value("snapshot", name_or_nothing(at.snapshot));
       return ok();
     }
-    default: return ok();
+    default: return put_access_entry(key, value.bytes(), out);
   }
 }
 

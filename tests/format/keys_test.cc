@@ -63,8 +63,8 @@ RC_GTEST_PROP(KeysProperty, ObjectAndAccess, ()) {
   const ObjectKey b{*near_type(), *near_id<ObjectId>()};
   check_keys(a, b, [](const ObjectKey& k) { return object_key(k.type, k.id); }, decode_object_key,
              fields);
-  check_keys(AccessKey{a.type, a.id}, AccessKey{b.type, b.id},
-             [](const AccessKey& k) { return access_key(k.type, k.id); }, decode_access_key,
+  check_keys(ObjectAccessKey{a.type, a.id}, ObjectAccessKey{b.type, b.id},
+             [](const ObjectAccessKey& k) { return access_key(k.type, k.id); }, decode_access_key,
              fields);
 }
 
@@ -79,6 +79,7 @@ RC_GTEST_PROP(KeysProperty, KeysOfOneId, ()) {
   check_id_keys<ObjectId>(orphan_key, decode_orphan_key);
   check_id_keys<ContainerId>(container_key, decode_container_key);
   check_id_keys<PrincipalId>(principal_key, decode_principal_key);
+  check_id_keys<ContainerId>(container_access_key, decode_container_access_key);
 }
 
 void check_name_keys(Bytes (*build)(ByteView), Result<Bytes> (*decode)(ByteView)) {
@@ -90,6 +91,8 @@ RC_GTEST_PROP(KeysProperty, KeysOfOneName, ()) {
   check_name_keys(type_name_key, decode_type_name_key);
   check_name_keys(named_root_key, decode_named_root_key);
   check_name_keys(setting_key, decode_setting_key);
+  check_name_keys(principal_name_key, decode_principal_name_key);
+  check_name_keys(key_pair_key, decode_key_pair_key);
 }
 
 template <typename T>
@@ -100,6 +103,7 @@ RC_GTEST_PROP(KeysProperty, KeysOfOneNumber, ()) {
   check_number_keys<uint64_t>(audit_key, decode_audit_key);
   check_number_keys<uint64_t>(change_key, decode_change_key);
   check_number_keys<uint64_t>(drop_key, decode_drop_key);
+  check_number_keys<uint64_t>(audit_log_key, decode_audit_log_key);
   check_number_keys<uint32_t>(type_key, decode_type_key);
   check_number_keys<uint32_t>(segment_key, decode_segment_key);
 }
@@ -198,6 +202,33 @@ RC_GTEST_PROP(KeysProperty, Expires, ()) {
              [](const ExpiresKey& k) { return expires_key(k.time, k.container, k.snapshot); },
              decode_expires_key,
              [](const ExpiresKey& k) { return std::tuple(k.time, k.container, k.snapshot); });
+}
+
+RC_GTEST_PROP(KeysProperty, Grant, ()) {
+  const auto any_key = [] {
+    return GrantKey{*near_id<ContainerId>(), *near_id<PrincipalId>()};
+  };
+  check_keys(any_key(), any_key(),
+             [](const GrantKey& k) { return grant_key(k.container, k.principal); },
+             decode_grant_key,
+             [](const GrantKey& k) { return std::tuple(k.container, k.principal); });
+}
+
+OfPrincipalKey any_of_principal() {
+  OfPrincipalKey key{*near_id<PrincipalId>(), OfPrincipal::kToken, {}};
+  switch (*rc::gen::inRange(1, 5)) {
+    case 1: key.rest = Bytes((*any_hash()).view()); break;
+    case 2: key.kind = OfPrincipal::kKeyPair; key.rest = *near_name(); break;
+    case 3: key.kind = OfPrincipal::kGrant; key.rest = (*near_id<ContainerId>()).view(); break;
+    default: key.kind = OfPrincipal::kMember; key.rest = (*near_id<PrincipalId>()).view();
+  }
+  return key;
+}
+RC_GTEST_PROP(KeysProperty, OfPrincipal, ()) {
+  check_keys(any_of_principal(), any_of_principal(),
+             [](const OfPrincipalKey& k) { return of_principal_key(k.principal, k.kind, k.rest); },
+             decode_of_principal_key,
+             [](const OfPrincipalKey& k) { return std::tuple(k.principal, k.kind, k.rest); });
 }
 
 RC_GTEST_PROP(KeysProperty, MapPages, ()) {
@@ -306,6 +337,14 @@ RC_GTEST_PROP(KeyRangeProperty, OtherRangesHoldExactlyWhatTheyName, ()) {
   const auto other_container = *near_id<ContainerId>();
   RC_ASSERT(snapshot_range(other_container).contains(snapshot_key(container, k.field)) ==
             (container == other_container));
+  const auto principal = *near_id<PrincipalId>();
+  RC_ASSERT(grant_range(other_container).contains(grant_key(container, principal)) ==
+            (container == other_container));
+  const OfPrincipalKey of = any_of_principal();
+  const Bytes of_key = of_principal_key(of.principal, of.kind, of.rest);
+  RC_ASSERT(of_principal_range(principal).contains(of_key) == (principal == of.principal));
+  RC_ASSERT(of_principal_range(of.principal, OfPrincipal::kGrant).contains(of_key) ==
+            (of.kind == OfPrincipal::kGrant));
   RC_ASSERT(segment_range(MapSpace::kCount, type).contains(count_key(k.type, 7)) ==
             (type == k.type));
 }
@@ -327,7 +366,9 @@ TEST(KeySpaces, UnknownPrefixesHaveNoSpace) {
   EXPECT_EQ(catalog_space_of("\x81"), CatalogSpace::kContainer);
   EXPECT_EQ(catalog_space_of("\x8A"), CatalogSpace::kSetting);
   EXPECT_EQ(catalog_space_of("\x8B"), CatalogSpace::kExpires);
-  EXPECT_EQ(catalog_space_of("\x8C"), std::nullopt);
+  EXPECT_EQ(catalog_space_of("\x8C"), CatalogSpace::kPrincipalName);
+  EXPECT_EQ(catalog_space_of("\x91"), CatalogSpace::kAuditLog);
+  EXPECT_EQ(catalog_space_of("\x92"), std::nullopt);
   EXPECT_EQ(map_space_of("\xC0"), std::nullopt);
   EXPECT_EQ(map_space_of("\xC1"), MapSpace::kSegment);
   EXPECT_EQ(map_space_of("\xC5"), MapSpace::kHoles);
@@ -409,6 +450,16 @@ TEST(KeysGolden, V1BytesNeverChange) {
   add("UNCOUNTED", uncounted_key(type, 7));
   add("HOLES", holes_key(type));
   add("EXPIRES", expires_key(number, c, name));
+  add("PRINCIPAL_NAME", principal_name_key(name));
+  add("KEY_PAIR", key_pair_key("RMTK234567"));
+  add("GRANT", grant_key(c, p));
+  add("CONTAINER_ACCESS", container_access_key(c));
+  const ContentHash hash{counting_bytes<32>(0x40)};
+  add("OF_PRINCIPAL", of_principal_key(p, OfPrincipal::kToken, hash.view()));
+  add("OF_PRINCIPAL", of_principal_key(p, OfPrincipal::kKeyPair, "RMTK234567"));
+  add("OF_PRINCIPAL", of_principal_key(p, OfPrincipal::kGrant, c.view()));
+  add("OF_PRINCIPAL", of_principal_key(p, OfPrincipal::kMember, p.view()));
+  add("AUDIT_LOG", audit_log_key(number));
   expect_golden_text("v1/keys.txt", text);
 }
 

@@ -51,6 +51,13 @@ void look_at_others(ByteView key) {
   canonical(decode_token_key, token_key);
   canonical(decode_named_root_key, named_root_key);
   canonical(decode_setting_key, setting_key);
+  canonical(decode_principal_name_key, principal_name_key);
+  canonical(decode_key_pair_key, key_pair_key);
+  canonical(decode_grant_key, [](const auto& k) { return grant_key(k.container, k.principal); });
+  canonical(decode_container_access_key, container_access_key);
+  canonical(decode_of_principal_key,
+            [](const auto& k) { return of_principal_key(k.principal, k.kind, k.rest); });
+  canonical(decode_audit_log_key, audit_log_key);
   canonical(decode_segment_key, segment_key);
   canonical(decode_slots_key, [](const auto& k) { return slots_key(k.segment, k.page); });
   canonical(decode_count_key, [](const auto& k) { return count_key(k.segment, k.page); });

@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "engine/access/access_records.h"
 #include "engine/check/scrub_state.h"
 #include "engine/check/undo.h"
 #include "engine/container/checkpoint_record.h"
@@ -69,6 +70,7 @@ Bytes with_front(std::initializer_list<int> front, ByteView rest) {
 ObjectId object(uint8_t n) { return make_id<ObjectId>(n, {n, 2, 3}); }
 FolderId folder(uint8_t n) { return make_id<FolderId>(n, {n, 2, 3}); }
 ContainerId container(uint8_t n) { return make_id<ContainerId>(n, {}); }
+PrincipalId principal(uint8_t n) { return make_id<PrincipalId>(n, {n}); }
 
 Bytes text_block(size_t length) {
   Bytes out;
@@ -227,6 +229,13 @@ void key_seeds(const Writer& to) {
   to.put("key", "type", type_key(5));
   to.put("key", "token", token_key(blake3("t")));
   to.put("key", "setting", setting_key("keep"));
+  to.put("key", "principal_name", principal_name_key("alice"));
+  to.put("key", "key_pair", key_pair_key("RMTK234567ABCDEFGHIJ"));
+  to.put("key", "grant", grant_key(container(1), principal(2)));
+  to.put("key", "container_access", container_access_key(container(1)));
+  to.put("key", "of_principal",
+         of_principal_key(principal(2), OfPrincipal::kGrant, container(1).view()));
+  to.put("key", "audit_log", audit_log_key(9));
   to.put("key", "segment", segment_key(5));
   to.put("key", "slots", slots_key(5, 1));
   to.put("key", "holes", holes_key(5));
@@ -339,6 +348,37 @@ void index_seeds(const Writer& to) {
   to.put("index", "run", run);
 }
 
+void access_seeds(const Writer& to) {
+  Principal user;
+  user.name = "alice";
+  user.title = "Alice A.";
+  user.email = "alice@example.org";
+  user.super_admin = true;
+  user.groups = {{principal(2), true}, {principal(3), false}};
+  to.put("record", "principal", encode_principal(user));
+  Token token;
+  token.name = "laptop";
+  token.principal = principal(1);
+  token.scope = {AccessLevel::kUpload, {container(1), container(2)}, false};
+  token.expires = 99;
+  to.put("record", "token", encode_token(token));
+  AccessKey pair;
+  pair.secret = "a secret";
+  pair.name = "backup";
+  pair.principal = principal(1);
+  to.put("record", "key_pair", encode_key_pair(pair));
+  to.put("record", "grant", encode_grant(AccessLevel::kContribute));
+  to.put("record", "container_access", encode_container_access({true, true, "eu", "alice"}));
+  AuditEntry entry;
+  entry.time = 5;
+  entry.principal = "alice";
+  entry.action = "grant.set";
+  entry.target = "prod";
+  entry.detail = "view";
+  entry.from = "::1";
+  to.put("record", "audit_entry", encode_audit_entry(entry));
+}
+
 void record_seeds(const Writer& to) {
   ContainerRecord record;
   record.name = "prod";
@@ -351,6 +391,7 @@ void record_seeds(const Writer& to) {
   to.put("record", "snapshot", encode_snapshot({1, 2, "note", 3, true}));
   to.put("record", "drop", encode_drop({container(1), "prod", "s", 5, "record"}));
   to.put("record", "setting", encode_setting("zstd:3"));
+  access_seeds(to);
   CheckpointRecord checkpoint;
   checkpoint.sequence = 5;
   checkpoint.catalog.ref = {7, 8, 9};

@@ -3,6 +3,7 @@
 // Proves: what is accepted encodes to bytes that settle; what was decoded takes no more bytes than
 // the input has (FlatBuffers may let many fields share one vector); extents keep their bounds; the
 // bytes may lie at any address.
+#include "engine/access/access_records.h"
 #include "engine/container/checkpoint_record.h"
 #include "engine/container/records.h"
 #include "tests/fuzz/fuzz.h"
@@ -43,6 +44,26 @@ void look_at_catalog(ByteView bytes) {
   }
 }
 
+void look_at_access(ByteView bytes) {
+  const auto principal = decode_principal(bytes);
+  if (principal.ok()) {
+    RAMET_CHECK(principal->name.size() + principal->title.size() + principal->email.size() <=
+                    4 * bytes.size(),
+                "a principal greater than its bytes");
+    check_settles(*principal, decode_principal, encode_principal);
+  }
+  const auto token = decode_token(bytes);
+  if (token.ok()) check_settles(*token, decode_token, encode_token);
+  const auto pair = decode_key_pair(bytes);
+  if (pair.ok()) check_settles(*pair, decode_key_pair, encode_key_pair);
+  const auto grant = decode_grant(bytes);
+  if (grant.ok()) check_settles(*grant, decode_grant, encode_grant);
+  const auto access = decode_container_access(bytes);
+  if (access.ok()) check_settles(*access, decode_container_access, encode_container_access);
+  const auto entry = decode_audit_entry(bytes);
+  if (entry.ok()) check_settles(*entry, decode_audit_entry, encode_audit_entry);
+}
+
 void look_at_object(ByteView bytes, const std::vector<BlockRef>& refs) {
   const ObjectId id{};
   const auto decode = [&](ByteView value) { return decode_object(id, kFileType, value, refs); };
@@ -66,6 +87,7 @@ void look_at_object(ByteView bytes, const std::vector<BlockRef>& refs) {
 
 void look_at(ByteView bytes) {
   look_at_catalog(bytes);
+  look_at_access(bytes);
   const std::vector<BlockRef> refs(7, BlockRef{4, 5, 6});
   for (size_t n = 0; n <= 3; ++n) look_at_object(bytes, {refs.begin(), refs.begin() + n});
   look_at_object(bytes, refs);

@@ -1,0 +1,152 @@
+// grant set, list, remove; container access
+#include "tools/access_names.h"
+#include "tools/commands.h"
+#include "tools/session.h"
+#include "tools/text.h"
+
+namespace ramet::tools {
+namespace {
+
+struct GrantOptions {
+  std::string container;
+  std::string principal;
+  std::string level;
+};
+
+Json grant_json(const Grant& grant, AccessNames& names) {
+  Json json;
+  set_name(json, "container", names.of(grant.container));
+  set_name(json, "principal", names.of(grant.principal));
+  json["level"] = level_name(grant.level);
+  return json;
+}
+
+Result<int> change_grant(Context& context, Session& session, const GrantOptions& options,
+                         AccessLevel level) {
+  RAMET_ASSIGN(const ContainerInfo info, container_named(session, options.container));
+  RAMET_ASSIGN(const PrincipalId id, grantee_named(context, session, options.principal));
+  RAMET_TRY(session.store().access().set_grant(info.id, id, level));
+  if (context.json) {
+    AccessNames names(session);
+    print_json(context.out, grant_json({info.id, id, level}, names));
+  }
+  return kExitOk;
+}
+
+Result<int> set_grant(Context& context, Session& session, const GrantOptions& options) {
+  RAMET_ASSIGN(const AccessLevel level, parse_level(options.level));
+  return change_grant(context, session, options, level);
+}
+
+Result<int> remove_grant(Context& context, Session& session, const GrantOptions& options) {
+  return change_grant(context, session, options, AccessLevel::kNone);
+}
+
+Result<int> list_grants(Context& context, Session& session, const GrantOptions& options) {
+  RAMET_ASSIGN(const ContainerInfo info, container_named(session, options.container));
+  std::vector<Grant> grants;
+  RAMET_TRY(session.store().access().grants(info.id, [&](const Grant& grant) {
+    grants.push_back(grant);
+    return true;
+  }));
+  AccessNames names(session);
+  if (context.json) {
+    JsonArray array(context.out);
+    for (const Grant& grant : grants) array.add(grant_json(grant, names));
+    return kExitOk;
+  }
+  Table table(context.out, "ll");
+  if (!context.quiet) table.row({"PRINCIPAL", "LEVEL"});
+  for (const Grant& grant : grants) {
+    table.row({names.of(grant.principal), std::string(level_name(grant.level))});
+  }
+  return kExitOk;
+}
+
+struct AccessOptions {
+  std::string container;
+  std::string restricted;
+  std::string is_protected;
+  std::string region = "\n";   // (not given; "" takes it away)
+  std::string bill_to = "\n";
+  bool changes() const {
+    return !restricted.empty() || !is_protected.empty() || region != "\n" || bill_to != "\n";
+  }
+};
+
+Result<int> run_access(Context& context, Session& session, const AccessOptions& options) {
+  AccessControl& access = session.store().access();
+  RAMET_ASSIGN(const ContainerInfo info, container_named(session, options.container));
+  RAMET_ASSIGN(ContainerAccess set, access.container_access(info.id));
+  if (options.changes()) {
+    set.is_restricted = switch_of(options.restricted).value_or(set.is_restricted);
+    set.is_protected = switch_of(options.is_protected).value_or(set.is_protected);
+    if (options.region != "\n") set.region = options.region;
+    if (options.bill_to != "\n") set.bill_to = options.bill_to;
+    RAMET_TRY(access.set_container_access(info.id, set));
+  }
+  if (context.json) {
+    Json json;
+    set_name(json, "container", info.name);
+    json["restricted"] = set.is_restricted;
+    json["protected"] = set.is_protected;
+    set_name(json, "region", set.region);
+    set_name(json, "bill_to", set.bill_to);
+    print_json(context.out, json);
+  } else if (!options.changes()) {
+    Table table(context.out, "ll");
+    table.row({"restricted", set.is_restricted ? "on" : "off"});
+    table.row({"protected", set.is_protected ? "on" : "off"});
+    if (!set.region.empty()) table.row({"region", escape_message(set.region)});
+    if (!set.bill_to.empty()) table.row({"bill to", escape_message(set.bill_to)});
+  }
+  return kExitOk;
+}
+
+Result<int> container_access(Context& context, const AccessOptions& options) {
+  const Access how = options.changes() ? Access::kWrite : Access::kRead;
+  return with_session(context, how, [&](Session& session) {
+    return run_access(context, session, options);
+  });
+}
+
+}  // namespace
+
+void add_grant_commands(CommandLine& line) {
+  CLI::App& group = add_group(line, "grant", "What users and groups may do in a container");
+  auto set = std::make_shared<GrantOptions>();
+  Command(line, group, "set", "Grant a level; it replaces the one before",
+          "CONTAINER PRINCIPAL LEVEL",
+          {"ramet grant set prod alice contribute", "ramet grant set prod readers view",
+           "ramet grant set public everyone view    # everyone who is authenticated"})
+      .argument("container", set->container, "A container")
+      .argument("principal", set->principal, "A user or group, or 'everyone'")
+      .argument("level", set->level, "view, upload, contribute or administer")
+      .run(set, Access::kWrite, set_grant);
+  auto listed = std::make_shared<GrantOptions>();
+  Command(line, group, "list", "List what is granted on a container", "CONTAINER",
+          {"ramet grant list prod"})
+      .argument("container", listed->container, "A container")
+      .run(listed, Access::kRead, list_grants);
+  auto removed = std::make_shared<GrantOptions>();
+  Command(line, group, "remove", "Take a grant away", "CONTAINER PRINCIPAL",
+          {"ramet grant remove prod alice"})
+      .argument("container", removed->container, "A container")
+      .argument("principal", removed->principal, "A user or group, or 'everyone'")
+      .run(removed, Access::kWrite, remove_grant);
+
+  auto access = std::make_shared<AccessOptions>();
+  Command(line, find_group(line, "container"), "access",
+          "Show or change what a container's owner sets beside grants", "CONTAINER",
+          {"ramet container access prod", "ramet container access prod --protected on",
+           "ramet container access prod --region eu-central --bill-to team"})
+      .argument("container", access->container, "A container")
+      .choice("--restricted", access->restricted, kSwitch,
+              "Its content may not be cloned or copied into another container")
+      .choice("--protected", access->is_protected, kSwitch, "Only administer may remove")
+      .option("--region", access->region, "TEXT", "A label")
+      .option("--bill-to", access->bill_to, "PRINCIPAL", "Who is charged")
+      .run(access, container_access);
+}
+
+}  // namespace ramet::tools
