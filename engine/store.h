@@ -3,6 +3,7 @@
 // transactions must be destroyed before close().
 #pragma once
 
+#include <array>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -48,6 +49,18 @@ struct StoreInfo {
   uint64_t replayed_commits = 0;   // at the last open
   uint64_t open_nanoseconds = 0;   // how long the last open took
   uint64_t log_bytes_since_checkpoint = 0;
+  // Since it was opened:
+  uint64_t group_commits = 0;      // commits that are durable,
+  // and the groups in which they were synced: those of up to 1, 2, 4, ..., 4096 commits.
+  std::array<uint64_t, 13> commit_groups{};
+  uint64_t node_cache_hits = 0, node_cache_misses = 0;
+  uint64_t block_cache_bytes = 0;  // memory
+  uint64_t block_cache_hits = 0, block_cache_misses = 0;
+  // Checkpoints since the oldest reader or transaction that keeps space from being given back began.
+  uint64_t oldest_pin_checkpoints = 0;
+  // Giving space back, as of the last moment when no checkpoint was being written:
+  uint64_t reclaim_bytes_freed = 0, reclaim_bytes_copied = 0;
+  uint64_t reclaim_nodes_pending = 0;
 };
 
 // Giving space back happens in the background of whoever has the store open for writing.

@@ -196,6 +196,7 @@ class StoreImpl : public Store, private RecoveredStore {
   void trim_log(bool closing);
   void release_recorded();
   Status count_segments(StoreInfo& info);
+  void add_life_stats(StoreInfo& info);
   // Bytes that a checkpoint would write: dirty nodes but for those that it cannot get rid of
   // (working copies, old states that views hold).
   uint64_t dirty_bytes();
@@ -242,6 +243,8 @@ class StoreImpl : public Store, private RecoveredStore {
   std::map<SegmentNo, Recorded> recorded_;
   std::mutex reclaim_mu_;     // one call of reclaim() at a time; taken before checkpoint_mu_
   SpaceStats reclaim_began_;  // guarded by checkpoint_mu_
+  std::mutex space_seen_mu_;
+  SpaceStats space_seen_;     // guarded by space_seen_mu_: for info()
   uint64_t release_max_ = 0;  // dead nodes that the next checkpoint releases
   bool tidy_map_ = false;     // the next checkpoint may write the whole map anew
   std::atomic<uint64_t> log_bytes_at_checkpoint_{0};

@@ -118,6 +118,8 @@ class Pins {
   // checkpoint of the state at `sequence` has counted. `ends`: read before the call.
   StreamMarks settled(Sequence sequence, StreamMarks ends) const;
 
+  // Epochs between the oldest that is held and the current one.
+  uint64_t epochs_held() const;
   // A transaction runs.
   bool has_writers() const;
   // Dead slots of the segments that have any, and how many may be condemned now.
