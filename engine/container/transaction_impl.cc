@@ -8,6 +8,7 @@
 #include "engine/container/conflicts.h"
 #include "engine/container/quota.h"
 #include "engine/container/records.h"
+#include "engine/expect.h"
 #include "engine/store_impl.h"
 #include "engine/tree/diff.h"
 #include "engine/tree/persist.h"
@@ -222,6 +223,10 @@ Status TransactionImpl::prepare(const HeadState& head, CommitRequest& request) {
     return Error(ErrorCode::kBusy,
                  "the container was rolled back meanwhile; begin the transaction again");
   }
+  if (expected_ && (std::max(entry->root.birth, record.rolled_back) != *expected_ ||
+                    !same_root(base_, entry->root))) {
+    return Error(ErrorCode::kBusy, "the container was changed meanwhile");
+  }
   std::set<Bytes> theirs;
   RAMET_TRY(check_conflicts(context_, base_, work_->share(), entry->root, moved_folders_,
                             &theirs));
@@ -302,3 +307,8 @@ Result<Root> TransactionImpl::rebased(const Root& head) {
 }
 
 }  // namespace ramet::engine
+
+void ramet::expect_unchanged(Transaction& transaction, Sequence changed) {
+  // (There is no other kind.)
+  static_cast<engine::TransactionImpl&>(transaction).expect_unchanged(changed);
+}

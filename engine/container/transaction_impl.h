@@ -73,6 +73,7 @@ class TransactionImpl : public Transaction {
                 std::string_view to_name, bool replace) override;
   IngestStats ingest_stats() const override { return ingest_.stats(); }
   bool waits_to_commit() const override;
+  void expect_unchanged(Sequence changed) { expected_ = changed; }  // engine/expect.h
   Result<Sequence> commit() override;
   // Store::commit_async(). `self` is all that holds this transaction: it may be gone on return.
   void commit_async(std::shared_ptr<TransactionImpl> self, Store::CommitHandler handler);
@@ -180,6 +181,7 @@ class TransactionImpl : public Transaction {
   bool only_removes_ = true;
   bool moved_folders_ = false;
   bool done_ = false;
+  std::optional<Sequence> expected_;
   int open_writers_ = 0;
   Ingest ingest_;
 };
