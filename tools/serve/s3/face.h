@@ -187,7 +187,7 @@ class S3Face : public Face {
                          std::unique_ptr<ContentWriter> content);
   Outcome<void> default_lock(const Call& call, Put& put);
   Task<Outcome<Response>> put_object(Call& call);
-  Task<Outcome<Response>> put_payload(Call& call, Put put, Payload& payload);
+  Task<Outcome<Response>> put_content(Call& call, Put put, Content content);
   Task<Outcome<Response>> copy_object(Call& call);
   struct Source {
     ContainerInfo container;

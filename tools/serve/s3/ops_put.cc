@@ -131,10 +131,7 @@ Outcome<void> S3Face::put_into(const Call& call, Transaction& transaction, bool 
   return {};
 }
 
-Task<Outcome<Response>> S3Face::put_payload(Call& call, Put put, Payload& payload) {
-  auto received = co_await receive(call, payload);
-  if (!received.ok()) co_return std::move(received).error();
-  Content content = std::move(*received);
+Task<Outcome<Response>> S3Face::put_content(Call& call, Put put, Content content) {
   set_content(put.init.metadata, content.checked);
   auto done = co_await change(
       call.container.id, [&](Transaction& transaction, const View& view) -> Outcome<void> {
@@ -159,7 +156,9 @@ Task<Outcome<Response>> S3Face::put_object(Call& call) {
   if (!payload->length() && !call.request.fields.find("transfer-encoding")) {
     co_return Fault(Code::kMissingContentLength);
   }
-  auto answer = co_await put_payload(call, std::move(*prepared), *payload);
+  auto received = co_await receive(call, *payload);
+  if (!received.ok()) co_return std::move(received).error();
+  auto answer = co_await put_content(call, std::move(*prepared), std::move(*received));
   co_return answer;
 }
 
