@@ -228,13 +228,13 @@ Result<std::shared_ptr<const View>> StoreImpl::view(ContainerId container,
   if (snapshot.empty()) {
     return std::shared_ptr<const View>(
         std::make_shared<ViewImpl>(*this, std::move(hold), container, entry.root,
-                                   head.sequence));
+                                   head.sequence, entry.record.flat));
   }
   RAMET_ASSIGN(const SnapshotEntry found,
                find_snapshot(context_, head.catalog, entry, snapshot));
   return std::shared_ptr<const View>(
       std::make_shared<ViewImpl>(*this, std::move(hold), container, found.root,
-                                 found.record.sequence));
+                                 found.record.sequence, entry.record.flat));
 }
 
 Result<std::unique_ptr<Transaction>> StoreImpl::begin(ContainerId container) {
@@ -250,7 +250,7 @@ Result<std::unique_ptr<Transaction>> StoreImpl::begin(ContainerId container) {
                compression_of(context_, head.catalog, &entry.record));
   return std::unique_ptr<Transaction>(
       std::make_unique<TransactionImpl>(*this, std::move(hold), container, entry.root,
-                                        head.sequence, compression));
+                                        head.sequence, policy_of(entry.record, compression)));
 }
 
 }  // namespace ramet::engine

@@ -143,6 +143,8 @@ class StoreImpl : public Store, private RecoveredStore {
                             std::vector<Operation>& operations, UndeleteResult& result);
   Status undelete_snapshot(const HeadState& head, const DropEntry& entry, const std::string& as,
                            std::vector<Operation>& operations, UndeleteResult& result);
+  // kPermissionDenied: locks of its objects still hold (kObjectLockSetting).
+  Status check_no_locks(const ContainerEntry& entry);
   // How long what was dropped can be taken back, in nanoseconds.
   Result<int64_t> drop_grace(const HeadState& head);
   bool is_nearly_full();

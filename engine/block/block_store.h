@@ -110,6 +110,8 @@ class BlockStore {
   // The payload of a frame in the map stream.
   Result<Bytes> read_map(const BlockRef& ref);
   Result<SlotEntry> slot(SegmentNo segment, Slot slot);
+  // The bytes of a block before it was compressed; reads its frame's header.
+  Result<uint32_t> raw_length(const BlockRef& ref);
   // Whether the segment is of this life, or the directory has it and does not give it up.
   bool is_known(SegmentNo segment);
   // StoreOptions::verify_hits.

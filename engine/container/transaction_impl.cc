@@ -25,16 +25,17 @@ bool has_pending(std::span<const BlockRef> refs) {
 
 TransactionImpl::TransactionImpl(StoreImpl& store, std::unique_ptr<Pins::Writer> hold,
                                  ContainerId container, const Root& base, Sequence sequence,
-                                 Compression compression)
+                                 const ContainerPolicy& policy)
     : store_(store),
       hold_(std::move(hold)),
       context_(store.context()),
       container_(container),
+      policy_(policy),
       base_(base),
       sequence_(sequence + 1),
       work_(std::in_place, context_, base),
       ingest_(store.blocks(), *store.index(), *hold_, store.options().inline_block_bytes,
-              compression) {}
+              policy.compression) {}
 
 TransactionImpl::~TransactionImpl() = default;
 

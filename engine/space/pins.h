@@ -75,6 +75,7 @@ class Pins {
     ~Reader();
     Reader(const Reader&) = delete;
     Reader& operator=(const Reader&) = delete;
+    uint64_t epoch() const { return epoch_->number; }  // the pin epoch that it holds
 
    private:
     Pins& pins_;
@@ -88,6 +89,7 @@ class Pins {
     ~Writer();
     Writer(const Writer&) = delete;
     Writer& operator=(const Writer&) = delete;
+    uint64_t epoch() const { return epoch_->number; }
     // False: the slot is condemned and may not be referred to. Call before the slot is looked at.
     bool pin(SegmentNo segment, Slot slot);
     // What the commit that comes now refers to, whether dead or alive. Call before it.
