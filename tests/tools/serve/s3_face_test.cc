@@ -1,5 +1,6 @@
-// Goal: each operation of the S3 face does what S3 says, on a real store. Method: signed requests to
-// the face (s3_fixture.h), answers compared; bodies that are cut, wrong or repeated leave nothing.
+// Goal: each operation of the S3 face does what S3 says, on a real store. Method: signed requests
+// to the face (s3_fixture.h), answers compared; bodies that are cut, wrong or repeated leave
+// nothing.
 #include "tests/tools/serve/s3_fixture.h"
 
 #include <thread>
@@ -30,7 +31,7 @@ using S3VersionsTest = S3Test;
 using S3UploadTest = S3Test;
 using S3AccessTest = S3Test;
 
-// --- buckets --------------------------------------------------------------------------------------
+// --- buckets -------------------------------------------------------------------------------------
 
 TEST_F(S3BucketTest, CreateListHeadDelete) {
   EXPECT_EQ(ask("ada", "HEAD", "/one").status, 404);
@@ -141,7 +142,7 @@ TEST_F(S3BucketTest, SettingsComeBackAsTheyWerePut) {
   EXPECT_EQ(code(ask("ada", "PATCH", "/set")), "MethodNotAllowed");
 }
 
-// --- objects --------------------------------------------------------------------------------------
+// --- objects -------------------------------------------------------------------------------------
 
 TEST_F(S3ObjectTest, PutGetHeadWithEverythingThatWasSaid) {
   make_bucket("b");
@@ -422,7 +423,7 @@ TEST_F(S3ObjectTest, TreesAreServedToo) {
   EXPECT_TRUE(etag.ends_with("-1\"")) << etag;
 }
 
-// --- listings -------------------------------------------------------------------------------------
+// --- listings ------------------------------------------------------------------------------------
 
 TEST_F(S3ListTest, PagesOfBothVersionsMakeTheWhole) {
   make_bucket("b");
@@ -435,9 +436,9 @@ TEST_F(S3ListTest, PagesOfBothVersionsMakeTheWhole) {
   std::vector<std::string> found;
   std::string token;
   do {
-    const Answer page = ask("ada", "GET", "/b?list-type=2&max-keys=3" +
-                                              (token.empty() ? "" : "&continuation-token=" +
-                                                                        percent_encode(token, true)));
+    const std::string from =
+        token.empty() ? "" : "&continuation-token=" + percent_encode(token, true);
+    const Answer page = ask("ada", "GET", "/b?list-type=2&max-keys=3" + from);
     for (const std::string& key : page.all("Key")) found.push_back(key);
     EXPECT_LE(page.all("Key").size(), 3u);
     token = page.xml("NextContinuationToken");
@@ -465,7 +466,7 @@ TEST_F(S3ListTest, PagesOfBothVersionsMakeTheWhole) {
   EXPECT_EQ(ask("ada", "GET", "/b?list-type=2&start-after=b").all("Key").size(), 4u);
 }
 
-// --- versions and locks ---------------------------------------------------------------------------
+// --- versions and locks --------------------------------------------------------------------------
 
 TEST_F(S3VersionsTest, EveryVersionStaysUntilItIsRemoved) {
   make_bucket("b");
@@ -590,7 +591,7 @@ TEST_F(S3VersionsTest, LifecycleExpires) {
   EXPECT_EQ(ask("ada", "GET", "/b?uploads").all("UploadId").size(), 0u);
 }
 
-// --- uploads in parts -----------------------------------------------------------------------------
+// --- uploads in parts ----------------------------------------------------------------------------
 
 TEST_F(S3UploadTest, PartsInAnyOrderBecomeOneObject) {
   make_bucket("b");
@@ -691,7 +692,7 @@ TEST_F(S3UploadTest, PartsCanBeCopied) {
   EXPECT_TRUE(get("/b/k") == content.substr(100, 6'000'000) + content);
 }
 
-// --- who may what ---------------------------------------------------------------------------------
+// --- who may what --------------------------------------------------------------------------------
 
 TEST_F(S3AccessTest, NothingIsAnsweredWithoutACredential) {
   make_bucket("b");
@@ -711,9 +712,9 @@ TEST_F(S3AccessTest, NothingIsAnsweredWithoutACredential) {
   EXPECT_EQ(code(send(request, nothing)), "SignatureDoesNotMatch");
 }
 
-// Every operation on a bucket, by someone at each level: refused below its own, and not refused (but
-// for what the request lacks) from it on. Buckets that are not there tell those apart who may make
-// some.
+// Every operation on a bucket, by someone at each level: refused below its own, and not refused
+// (but for what the request lacks) from it on. Buckets that are not there tell those apart who may
+// make some.
 TEST_F(S3AccessTest, EachOperationAtEachLevel) {
   make_bucket("b");
   ask("ada", "PUT", "/b/k", "x");

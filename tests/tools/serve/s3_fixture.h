@@ -1,5 +1,6 @@
 // The S3 face on a real store, without sockets: requests are signed as a client signs them, and
-// handed to handle(). Principals and grants are kept by a stand-in, so that tests set levels freely.
+// handed to handle(). Principals and grants are kept by a stand-in, so that tests set levels
+// freely.
 #pragma once
 
 #include <gtest/gtest.h>
