@@ -211,8 +211,8 @@ class Store {
   // Transaction::commit() for servers: does not wait for the sync. The handler is called once with
   // what commit() would have returned, after the transaction was destroyed: by this thread when it
   // failed at once, else by the one that made the commit durable. It must not wait for anything,
-  // and may begin and commit other transactions. Waits all the same: when checkpoints are far
-  // behind, and for transactions that only remove. close() waits for what was handed over before.
+  // and may begin and commit other transactions. Where Transaction::waits_to_commit() it waits all
+  // the same. close() waits for what was handed over before.
   using CommitHandler = std::function<void(Result<Sequence>)>;
   virtual void commit_async(std::unique_ptr<Transaction> transaction, CommitHandler handler) = 0;
 
@@ -228,6 +228,11 @@ class Store {
   virtual Status diff(const View& older, const View& newer,
                       const std::function<bool(const Difference&)>& visit,
                       DiffStats* stats = nullptr) = 0;
+
+  // While what it returns lives, content that is found to be stored already is read before anything
+  // leans on it, as with StoreOptions::verify_hits: for all transactions. To be gone before the
+  // store is.
+  virtual std::shared_ptr<void> verify_hits() = 0;
 
   // Writes the trees out so that the log before can go. Concurrent commits go on.
   virtual Status checkpoint() = 0;

@@ -48,6 +48,11 @@ Status StoreImpl::check_open() const {
   return Error(ErrorCode::kFailedPrecondition, "the store " + path_ + " is closed");
 }
 
+bool StoreImpl::checkpoint_is_far_behind() {
+  // In the background writers go on until the dirty nodes are twice what they should be.
+  return !options_.background || dirty_bytes() > 2 * options_.dirty_bytes_max;
+}
+
 Status StoreImpl::before_commit(bool frees_space) {
   RAMET_TRY(check_open());
   if (options_.read_only) {
@@ -55,9 +60,7 @@ Status StoreImpl::before_commit(bool frees_space) {
   }
   RAMET_TRY(check_reserve(frees_space));
   if (checkpoint_due()) {
-    // In the background writers go on until the dirty nodes are twice what they should be.
-    const bool far = dirty_bytes() > 2 * options_.dirty_bytes_max;
-    if (!options_.background || far) {
+    if (checkpoint_is_far_behind()) {
       Status status = checkpoint_with_reserve(true);
       if (!status.ok() && !frees_space) return std::move(status).error();
     } else {

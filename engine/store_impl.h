@@ -75,6 +75,7 @@ class StoreImpl : public Store, private RecoveredStore {
               const std::function<bool(const Difference&)>& visit, DiffStats* stats) override;
   Status checkpoint() override;
   Result<ReclaimReport> reclaim(const ReclaimOptions& options) override;
+  std::shared_ptr<void> verify_hits() override { return blocks_->verify_hits(); }
   Result<StoreInfo> info() override;
   Result<WouldFree> would_free(const std::vector<UsageTarget>& targets,
                                const UsageProgress& progress) override;
@@ -85,6 +86,8 @@ class StoreImpl : public Store, private RecoveredStore {
   // Commits, starts what became due, and retries once with the ballast given up if the request
   // frees space and the disk is full.
   Result<Sequence> commit(CommitRequest& request, bool frees_space);
+  // The next commit waits for a checkpoint.
+  bool checkpoint_is_far_behind();
   // Without waiting for the sync (CommitQueue::commit_async); for what does not free space.
   void commit_async(CommitRequest& request, CommitQueue::Done done);
   TreeContext& context() { return context_; }

@@ -1,12 +1,11 @@
 #include "tools/completion.h"
 
-#include <unistd.h>
-
 #include <algorithm>
 
 #include <CLI/CLI.hpp>
 
 #include "engine/settings.h"
+#include "tools/local_client.h"
 #include "tools/session.h"
 #include "tools/text.h"
 
@@ -159,9 +158,20 @@ class Completer {
     from_store(group == "container", group == "snapshot");
   }
 
-  void dropped() {
+  // True if a daemon holds the store: it answers.
+  bool answered_by_daemon() {
     if (!at_.store.empty()) line_.context.store = at_.store;
     line_.context.no_progress = true;
+    if (line_.context.caller.store != nullptr) return false;  // this is the daemon
+    const auto store = find_store(line_.context);
+    if (!store.ok()) return false;
+    const auto done = hand_over(line_.context, *store);
+    if (done.ok()) found_.handed_over = *done;
+    return found_.handed_over.has_value();
+  }
+
+  void dropped() {
+    if (answered_by_daemon()) return;
     const Status asked = [&]() -> Status {
       auto opened = Session::open(line_.context, Access::kRead);
       RAMET_TRY(opened);
@@ -174,8 +184,7 @@ class Completer {
   }
 
   void from_store(bool containers_only, bool snapshots_only) {
-    if (!at_.store.empty()) line_.context.store = at_.store;
-    line_.context.no_progress = true;
+    if (answered_by_daemon()) return;
     const Status asked = [&]() -> Status {
       auto opened = Session::open(line_.context, Access::kRead);
       RAMET_TRY(opened);
@@ -243,10 +252,12 @@ struct CompleteOptions {
 };
 
 Result<int> print_completions(Context& context, const CompleteOptions& options) {
-  CommandLine line(STDOUT_FILENO);
+  CommandLine line(context.caller);
   add_all_commands(line);
   line.context.store = context.store;
+  line.context.arguments = context.arguments;
   const Completions completions = complete(line, options.words);
+  if (completions.handed_over) return *completions.handed_over;
   if (completions.files) context.out.write(":files\n");
   for (const std::string& word : completions.words) context.out.write(word + "\n");
   return kExitOk;

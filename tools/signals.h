@@ -1,6 +1,8 @@
 // Signals of the program: the first interrupt asks for a clean end, the second one ends at once.
 #pragma once
 
+#include <atomic>
+
 namespace ramet::tools {
 
 // To be called first in main(), before any thread is started. From then on a thread of its own
@@ -9,7 +11,13 @@ namespace ramet::tools {
 // to a closed pipe is an error that Output turns into a quiet end.
 void install_signal_handlers();
 
-// True once a signal asked for an end. Thread-safe.
+// The signal that asked this process for an end, or 0.
+const std::atomic<int>& process_signal();
+// A descriptor that can be read from then on, for poll(); nothing is ever read from it. -1 before
+// install_signal_handlers().
+int process_signal_event();
+
+// True once a signal asked the command of this thread for an end (tools/caller.h). Thread-safe.
 bool interrupted();
 // The signal that did, or 0.
 int interrupting_signal();

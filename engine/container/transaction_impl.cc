@@ -142,6 +142,10 @@ Status TransactionImpl::resolve_working_copy() {
   return ok();
 }
 
+bool TransactionImpl::waits_to_commit() const {
+  return only_removes_ || spilled_ || grafted_ || store_.checkpoint_is_far_behind();
+}
+
 Result<Sequence> TransactionImpl::commit() {
   CommitRequest request;
   RAMET_TRY(make_request(request));

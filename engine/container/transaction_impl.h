@@ -72,6 +72,7 @@ class TransactionImpl : public Transaction {
   Status rename(FolderId from_folder, std::string_view from_name, FolderId to_folder,
                 std::string_view to_name, bool replace) override;
   IngestStats ingest_stats() const override { return ingest_.stats(); }
+  bool waits_to_commit() const override;
   void expect_unchanged(Sequence changed) { expected_ = changed; }  // engine/expect.h
   Result<Sequence> commit() override;
   // Store::commit_async(). `self` is all that holds this transaction: it may be gone on return.

@@ -4,10 +4,12 @@
 #include <gtest/gtest.h>
 #include <rapidcheck/gtest.h>
 
+#include <algorithm>
 #include <map>
 #include <optional>
 
 #include "engine/fsck.h"
+#include "engine/import.h"
 #include "engine/store.h"
 #include "io/env_sim.h"
 #include "tests/engine/store_fixture.h"
@@ -154,6 +156,7 @@ class VersionsTest : public ::testing::Test {
     std::vector<std::string> findings;
     fsck.data = true;
     const auto report = ramet::fsck("/store", fsck, [&](const Finding& finding) {
+      if (finding.kind->severity == Severity::kHint) return;
       findings.push_back(std::string(finding.kind->code) + ": " + finding.message);
     });
     EXPECT_TRUE(report.ok());
@@ -311,7 +314,7 @@ TEST_F(VersionsTest, LocksKeepVersions) {
   EXPECT_EQ(code_of(store_->set_setting(id, std::string(kObjectLockSetting), std::nullopt)),
             ErrorCode::kFailedPrecondition);
   const ObjectId object = put(id, "k", "one");
-  const auto lock = [&](const ObjectLock& wanted, bool bypass) {
+  const auto lock = [&](const ObjectLock& wanted, bool bypass) -> Status {
     auto transaction = std::move(*store_->begin(id));
     RAMET_TRY(transaction->set_lock(object, wanted, kCurrentVersion, bypass));
     const auto done = transaction->commit();
@@ -422,7 +425,9 @@ TEST_F(VersionsTest, ContentIsSharedAcrossContainers) {
     ASSERT_TRUE(copy.ok());
     ASSERT_TRUE(transaction->commit().ok());
     EXPECT_EQ(read(*view(to), *copy), expected) << i;
-    if (i == 0) EXPECT_EQ(view(to)->object(*copy)->content_id, info.content_id);
+    if (i == 0) {
+      EXPECT_EQ(view(to)->object(*copy)->content_id, info.content_id);
+    }
     // As memory.
     std::string shared;
     while (shared.size() < expected.size()) {
@@ -487,6 +492,36 @@ TEST_F(VersionsTest, NamesOfFlatContainers) {
   EXPECT_EQ(code_of(view(id)->lookup("a/")), ErrorCode::kNotFound);
   EXPECT_TRUE(view(id)->lookup("a").ok());
   expect_sound();
+}
+
+TEST(FlatExport, KeysBecomePathsAndNothingLeavesTheFolder) {
+  const test::TempDir dir;
+  ASSERT_TRUE(Store::create(dir.file("store"), test::store_options()).ok());
+  auto store = std::move(*Store::open(dir.file("store"), test::store_options()));
+  const ContainerId id = store->create_container("c", {}, {}, 0, true)->id;
+  {
+    auto transaction = std::move(*store->begin(id));
+    for (const std::string name : {"a/b/c", "a/b/d", "a/e", "f", "a//x", "../out", "/abs", "g/",
+                                   "f/under-a-file", "a/../../y", "."}) {
+      auto writer = std::move(*transaction->write_content());
+      ASSERT_TRUE(writer->append(name).ok());
+      ASSERT_TRUE(transaction->put_object(kRootFolder, name, Attributes{}, std::move(writer)).ok());
+    }
+    ASSERT_TRUE(transaction->commit().ok());
+  }
+  const auto view = std::move(*store->view(id));
+  std::filesystem::create_directory(dir.file("out"));
+  const auto report = export_tree(*view, "/", dir.file("out/tree"), ExportOptions{});
+  ASSERT_TRUE(report.ok()) << report.error().message();
+  std::vector<std::string> made;
+  for (const auto& file : std::filesystem::recursive_directory_iterator(dir.file("out"))) {
+    made.push_back(file.path().lexically_relative(dir.file("out")));
+  }
+  std::sort(made.begin(), made.end());
+  EXPECT_EQ(made, (std::vector<std::string>{"tree", "tree/a", "tree/a/b", "tree/a/b/c", "tree/a/b/d",
+                                            "tree/a/e", "tree/f", "tree/g"}));
+  EXPECT_EQ(test::read_bytes(dir.file("out/tree/a/b/c")), "a/b/c");
+  EXPECT_EQ(report->problems.size(), 6u);
 }
 
 TEST_F(VersionsTest, MetadataComesBack) {
