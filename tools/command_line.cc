@@ -331,6 +331,21 @@ Command& Command::option(const std::string& names, std::string& into, const std:
   return *this;
 }
 
+Command& Command::options(const std::string& names, std::vector<std::string>& into,
+                          const std::string& type, const std::string& description) {
+  app_->add_option(names,
+                   CLI::callback_t([&into](const CLI::results_t& results) {
+                     into.clear();
+                     for (const std::string& result : results) into.push_back(unprotect(result));
+                     return true;
+                   }),
+                   description)
+      ->type_name(type)
+      ->expected(1)
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+  return *this;
+}
+
 Command& Command::number(const std::string& names, uint64_t& into,
                          const std::string& description) {
   app_->add_option(names, into, description)->type_name("N");
@@ -401,6 +416,8 @@ void add_all_commands(CommandLine& line) {
   add_look_commands(line);
   add_name_commands(line);
   add_verify_commands(line);
+  add_serve_commands(line);
+  add_top_commands(line);
   add_completion_commands(line);
   line.app.footer(kProgramFooter);
 }

@@ -108,6 +108,9 @@ class Command {
                      const std::string& description);
   Command& option(const std::string& names, std::string& into, const std::string& type,
                   const std::string& description);
+  // May be given several times.
+  Command& options(const std::string& names, std::vector<std::string>& into,
+                   const std::string& type, const std::string& description);
   Command& number(const std::string& names, uint64_t& into, const std::string& description);
   Command& flag(const std::string& names, bool& into, const std::string& description);
   // Exactly the values given.
@@ -163,6 +166,8 @@ void add_list_commands(CommandLine& line);       // ls, tree
 void add_look_commands(CommandLine& line);       // stat, du
 void add_name_commands(CommandLine& line);       // mkdir, mv, rm
 void add_verify_commands(CommandLine& line);     // verify
+void add_serve_commands(CommandLine& line);      // serve
+void add_top_commands(CommandLine& line);        // top
 void add_completion_commands(CommandLine& line); // completion, __complete
 
 // All of them, in the order of the help page.

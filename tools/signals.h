@@ -1,6 +1,8 @@
 // Signals of the program: the first interrupt asks for a clean end, the second one ends at once.
 #pragma once
 
+#include <chrono>
+
 namespace ramet::tools {
 
 // To be called first in main(), before any thread is started. From then on a thread of its own
@@ -13,5 +15,14 @@ void install_signal_handlers();
 bool interrupted();
 // The signal that did, or 0.
 int interrupting_signal();
+
+// For those who run until they are told to end. From now on SIGHUP asks for no end, but is told by
+// wait_for_signal(), also where it was ignored. Call from main()'s thread before others are started.
+void keep_hangups();
+
+enum class Woken { kByTime, kByHangup, kByInterrupt };
+// Waits for so long at most. Hangups that came together, or before the call, are one; an interrupt
+// is told again and again.
+Woken wait_for_signal(std::chrono::nanoseconds at_most);
 
 }  // namespace ramet::tools
