@@ -22,11 +22,16 @@ Error invalid(std::string message) {
 
 Rest::Rest(Services& all)
     : services(all),
+      failed_logins(all.access),
+      authenticator(all.access, limiter, failed_logins),
       staging(all.store, all.workers),
       changes(std::make_unique<Changes>(all.store)),
       jobs(std::make_unique<Jobs>()) {}
 
-Rest::~Rest() = default;
+Rest::~Rest() {
+  jobs.reset();
+  ignore_error(failed_logins.write(), "the store is about to be closed; it is not the requests'");
+}
 
 // --- Call ----------------------------------------------------------------------------------------
 
@@ -166,6 +171,7 @@ std::string_view status_text(int status) {
     case 412: return "Precondition Failed";
     case 413: return "Content Too Large";
     case 415: return "Unsupported Media Type";
+    case 429: return "Too Many Requests";
     case 416: return "Range Not Satisfiable";
     case 500: return "Internal Server Error";
     case 501: return "Not Implemented";

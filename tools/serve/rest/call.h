@@ -12,7 +12,9 @@
 
 #include "engine/access.h"
 #include "engine/store.h"
+#include "tools/serve/bearer.h"
 #include "tools/serve/http.h"
+#include "tools/serve/login_limiter.h"
 #include "tools/serve/rest/json.h"
 #include "tools/serve/rest/routes.h"
 #include "tools/serve/services.h"
@@ -42,6 +44,9 @@ struct Rest {
   ~Rest();
 
   Services& services;
+  LoginLimiter limiter;
+  FailedLogins failed_logins;
+  BearerAuthenticator authenticator;
   Staging staging;
   std::unique_ptr<Changes> changes;
   std::unique_ptr<Jobs> jobs;  // goes first: its thread looks at the others
@@ -107,7 +112,10 @@ struct Call {
   // The same on a worker always: for what writes without a transaction.
   template <typename Work>
   Task<std::invoke_result_t<Work&>> slow(Work work) {
-    co_return co_await workers().run(std::move(work));
+    co_return co_await workers().run([this, &work] {
+      const AuditScope who(caller.principal.name, request.peer);
+      return work();
+    });
   }
 };
 

@@ -28,6 +28,7 @@ Result<CloneRequest> read_clone(const Json& json) {
   spec.target_name = in.text("target_name");
   spec.identity = static_cast<CloneIdentity>(in.choice("identity", {"keep", "fresh"}, 0));
   spec.existing = static_cast<CloneExisting>(in.choice("existing", {"fail", "skip", "replace"}, 0));
+  spec.history = in.flag("history");
   spec.note = in.text("note");
   spec.expires = in.time("expires");
   if (!out.target.empty() && !spec.new_container.empty()) {

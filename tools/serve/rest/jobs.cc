@@ -244,7 +244,7 @@ void Jobs::run() {
   std::unique_lock lock(mutex_);
   while (!stopping_) {
     if (queue_.empty()) {
-      wake_.wait_for(lock, std::chrono::seconds(10));
+      wake_.wait_for(lock, std::chrono::seconds(1));
       if (queue_.empty() && tick_ && !stopping_) {
         const auto tick = tick_;
         lock.unlock();

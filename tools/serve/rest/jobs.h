@@ -58,7 +58,7 @@ class Jobs {
   std::vector<std::shared_ptr<Job>> list();  // newest first
   void cancel(const std::shared_ptr<Job>& job);
   Json json(const Job& job);
-  // Called by the thread about every ten seconds; once, before the first job.
+  // Called by the thread about every second while no job runs; set once, before the first job.
   void set_tick(std::function<void()> tick);
 
  private:

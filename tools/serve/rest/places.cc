@@ -70,6 +70,12 @@ int64_t now() {
       .count();
 }
 
+// When a version became what was current. Objects keep the time at which they were made, whatever
+// replaces their content; of a replacement it is known when it was written, as far as that was said.
+int64_t time_of(const ObjectInfo& version) {
+  return std::max(version.created, version.attributes.modified);
+}
+
 Result<bool> keeps_versions(Call& call) {
   RAMET_ASSIGN(const auto settings, call.store().settings(call.container.id));
   for (const SettingInfo& setting : settings) {
@@ -165,7 +171,7 @@ Result<Found> find_version(Call& call, const Seen& where, Entry entry) {
   }
   bool is_there = false;
   RAMET_TRY(where.view->versions(id, [&](const VersionInfo& version) {
-    if (version.info.created > *where.at) return true;
+    if (time_of(version.info) > *where.at) return true;
     is_there = !version.deletion;
     found.object = version.info;
     found.current = version.current;

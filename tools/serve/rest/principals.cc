@@ -12,15 +12,6 @@ Error missing(std::string_view what, std::string_view name) {
   return Error(ErrorCode::kNotFound, fmt::format("there is no {} '{}'", what, name));
 }
 
-std::string_view kind_name(PrincipalKind kind) {
-  switch (kind) {
-    case PrincipalKind::kUser: return "user";
-    case PrincipalKind::kService: return "service";
-    case PrincipalKind::kGroup: return "group";
-  }
-  return "user";
-}
-
 Json principal_json(AccessControl& access, const Principal& principal) {
   Json json;
   json["id"] = to_uuid(principal.id);
@@ -78,7 +69,7 @@ Result<Json> group_json(AccessControl& access, const Principal& group) {
   json.erase("groups");
   json.erase("super_admin");
   json["members"] = Json::array();
-  RAMET_TRY(access.principals([&](const Principal& principal) {
+  RAMET_TRY(access.members(group.id, [&](const Principal& principal) {
     for (const Membership& membership : principal.groups) {
       if (membership.group != group.id) continue;
       Json one;
@@ -144,7 +135,6 @@ Task<Answer> create_principal(Call& call, bool group) {
     }
     RAMET_TRY(patch_principal(in, principal, true));
     RAMET_ASSIGN(const Principal made, call.access().create_principal(principal));
-    call.audit(group ? "group.create" : "user.create", made.name);
     Json out = principal_json(call.access(), made);
     if (group) {
       RAMET_ASSIGN(out, group_json(call.access(), made));
@@ -306,7 +296,6 @@ Task<Answer> update_user(Call& call) {
     }
     RAMET_TRY(patch_principal(in, user, is_super(call)));
     RAMET_TRY(call.access().update_principal(user));
-    call.audit("user.update", user.name);
     return json_response(200, principal_json(call.access(), user));
   });
 }
@@ -318,7 +307,6 @@ Task<Answer> delete_user(Call& call) {
       return call.refuse(409, ErrorCode::kFailedPrecondition, "nobody removes themselves");
     }
     RAMET_TRY(call.access().remove_principal(user.id));
-    call.audit("user.remove", user.name);
     return empty_response();
   });
 }
@@ -354,7 +342,6 @@ Task<Answer> update_group(Call& call) {
     Members in(json);
     RAMET_TRY(patch_principal(in, group, true));
     RAMET_TRY(call.access().update_principal(group));
-    call.audit("group.update", group.name);
     RAMET_ASSIGN(const Json out, group_json(call.access(), group));
     return json_response(200, out);
   });
@@ -364,7 +351,6 @@ Task<Answer> delete_group(Call& call) {
   co_return co_await call.slow([&]() -> Answer {
     RAMET_ASSIGN(const Principal group, find_group(call));
     RAMET_TRY(call.access().remove_principal(group.id));
-    call.audit("group.remove", group.name);
     return empty_response();
   });
 }
@@ -385,8 +371,9 @@ Answer change_member(Call& call, std::optional<bool> admin) {
   if (!admin && !was) return missing("member", name);
   std::erase_if(user->groups, [&](const Membership& one) { return one.group == group.id; });
   if (admin) user->groups.push_back({group.id, *admin});
+  std::sort(user->groups.begin(), user->groups.end(),
+            [](const Membership& a, const Membership& b) { return a.group < b.group; });
   RAMET_TRY(call.access().update_principal(*user));
-  call.audit(admin ? "group.member" : "group.member.remove", group.name, name);
   if (!admin) return empty_response();
   Json json;
   json["user"] = name;
@@ -433,7 +420,6 @@ Task<Answer> create_token(Call& call) {
     RAMET_ASSIGN(const AccessControl::NewToken made,
                  call.access().create_token(request.owner.id, request.name, request.scope,
                                             request.expires));
-    call.audit("token.create", request.owner.name, request.name);
     Json out = token_json(made.token);
     out["secret"] = made.secret;
     Response response = json_response(201, out);
@@ -454,7 +440,6 @@ Task<Answer> delete_token(Call& call) {
       }));
       if (!found) continue;
       RAMET_TRY(call.access().remove_token(*found));
-      call.audit("token.remove", owner.name);
       return empty_response();
     }
     return missing("token", id);
@@ -482,7 +467,6 @@ Task<Answer> create_key(Call& call) {
     RAMET_ASSIGN(const AccessKey made,
                  call.access().create_key(request.owner.id, request.name, request.scope,
                                           request.expires));
-    call.audit("key.create", request.owner.name, made.id);
     Json out = key_json(made);
     out["secret"] = made.secret;
     Response response = json_response(201, out);
@@ -503,7 +487,6 @@ Task<Answer> delete_key(Call& call) {
       }));
       if (!found) continue;
       RAMET_TRY(call.access().remove_key(id));
-      call.audit("key.remove", owner.name, id);
       return empty_response();
     }
     return missing("key", id);

@@ -11,15 +11,6 @@ namespace ramet::serve {
 namespace rest {
 namespace {
 
-// The secret of "Authorization: Bearer SECRET" (RFC 6750 2.1); empty: there is none.
-std::string_view bearer_secret(const Request& request) {
-  std::string_view field = request.fields.get("authorization");
-  if (field.size() < 7 || !same_name(field.substr(0, 6), "bearer") || field[6] != ' ') return {};
-  field.remove_prefix(7);
-  while (field.starts_with(' ')) field.remove_prefix(1);
-  return field;
-}
-
 AccessLevel level_of(Need need) {
   switch (need) {
     case Need::kView: return AccessLevel::kView;
@@ -95,7 +86,10 @@ class RestFace : public Face {
   explicit RestFace(Services& services)
       : rest_(services) {
     ignore_error(rest_.staging.empty_puts(), "they only take space; the next start tries again");
-    rest_.jobs->set_tick([this] { rest_.changes->prune(); });
+    rest_.jobs->set_tick([this] {
+      rest_.changes->prune();
+      ignore_error(rest_.failed_logins.write(), "the next tick tries again");
+    });
   }
 
   Task<Response> handle(Request& request, Body& body) override {
@@ -114,21 +108,23 @@ class RestFace : public Face {
   }
 
  private:
+  Response refuse_login(const Request& request, const Error& error) {
+    if (error.code() == ErrorCode::kBusy) {
+      Response slow = problem(request, error, 429);
+      slow.fields.set("Retry-After", std::to_string(rest_.authenticator.retry_after(request)));
+      return slow;
+    }
+    if (error.code() != ErrorCode::kPermissionDenied) return problem(request, error);
+    Response refused = problem(request, 401, "unauthorized", "this needs a valid bearer token");
+    refused.fields.set("WWW-Authenticate", "Bearer realm=\"ramet\"");
+    return refused;
+  }
+
   Task<Response> answer(Call& call) {
     const Request& request = call.request;
-    const std::string_view secret = bearer_secret(request);
-    auto authenticated = co_await call.quick([&]() -> Result<Caller> {
-      if (secret.empty()) return Error(ErrorCode::kPermissionDenied, "no bearer token");
-      return call.access().authenticate_token(secret);
-    });
-    if (!authenticated.ok()) {
-      if (authenticated.error().code() != ErrorCode::kPermissionDenied) {
-        co_return problem(request, authenticated.error());
-      }
-      Response refused = problem(request, 401, "unauthorized", "this needs a valid bearer token");
-      refused.fields.set("WWW-Authenticate", "Bearer realm=\"ramet\"");
-      co_return refused;
-    }
+    auto authenticated =
+        co_await call.quick([&] { return rest_.authenticator.authenticate(request); });
+    if (!authenticated.ok()) co_return refuse_login(request, authenticated.error());
     call.caller = std::move(*authenticated);
     if (is_tricky(request.path)) {
       co_return problem(request, Error(ErrorCode::kInvalidArgument,
