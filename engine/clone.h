@@ -38,6 +38,7 @@ struct CloneSpec {
 
   CloneIdentity identity = CloneIdentity::kKeep;
   CloneExisting existing = CloneExisting::kFail;
+  bool history = false;  // earlier versions and deletions come along (whole containers only)
   std::string note;
   int64_t expires = 0;  // of a new container: dropped from then on; 0: never
 };

@@ -63,7 +63,17 @@ Result<std::string> scrub_interval_text(std::string_view value) {
   return drop_grace_text(value);
 }
 
-constexpr std::array<SettingSpec, 9> kSettings = {{
+Result<std::string> versioning_text(std::string_view value) {
+  if (value != "off" && value != "on" && value != "suspended") return not_allowed();
+  return std::string(value);
+}
+
+Result<std::string> on_off_text(std::string_view value) {
+  if (value != "off" && value != "on") return not_allowed();
+  return std::string(value);
+}
+
+constexpr std::array<SettingSpec, 11> kSettings = {{
     {kCompressionSetting, SettingScope::kBoth, "zstd",
      "none, zstd or zstd:LEVEL with a level from 1 to 22", "How new content is compressed",
      compression_text},
@@ -73,6 +83,8 @@ constexpr std::array<SettingSpec, 9> kSettings = {{
     {kKeepSetting, SettingScope::kBoth, "none",
      "none, or rules as in last:3,hourly:24,daily:7,weekly:4,monthly:12",
      "Which automatic snapshots are kept when one is made", keep_text},
+    {kObjectLockSetting, SettingScope::kContainer, "off", "off or on, and never off again",
+     "Whether locks on objects keep them from being removed", on_off_text},
     {kQuotaBytesSetting, SettingScope::kContainer, "none",
      "none, or a size: a whole number, or one with K, M, G or T behind it",
      "Content bytes that the container may grow to", quota_bytes_text},
@@ -89,6 +101,9 @@ constexpr std::array<SettingSpec, 9> kSettings = {{
     {kScrubRateSetting, SettingScope::kStore, "none",
      "none, or a size of 1M or more: a whole number, or one with K, M, G or T behind it",
      "Bytes a second that scrub reads", rate_text},
+    {kVersioningSetting, SettingScope::kContainer, "off",
+     "off, on or suspended, and never off again",
+     "Whether earlier versions of objects are kept", versioning_text},
 }};
 
 Error unknown(std::string_view name) {

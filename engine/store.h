@@ -3,6 +3,7 @@
 // transactions must be destroyed before close().
 #pragma once
 
+#include <array>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -48,6 +49,18 @@ struct StoreInfo {
   uint64_t replayed_commits = 0;   // at the last open
   uint64_t open_nanoseconds = 0;   // how long the last open took
   uint64_t log_bytes_since_checkpoint = 0;
+  // Since it was opened:
+  uint64_t group_commits = 0;      // commits that are durable,
+  // and the groups in which they were synced: those of up to 1, 2, 4, ..., 4096 commits.
+  std::array<uint64_t, 13> commit_groups{};
+  uint64_t node_cache_hits = 0, node_cache_misses = 0;
+  uint64_t block_cache_bytes = 0;  // memory
+  uint64_t block_cache_hits = 0, block_cache_misses = 0;
+  // Checkpoints since the oldest reader or transaction that keeps space from being given back began.
+  uint64_t oldest_pin_checkpoints = 0;
+  // Giving space back, as of the last moment when no checkpoint was being written:
+  uint64_t reclaim_bytes_freed = 0, reclaim_bytes_copied = 0;
+  uint64_t reclaim_nodes_pending = 0;
 };
 
 // Giving space back happens in the background of whoever has the store open for writing.
@@ -198,8 +211,8 @@ class Store {
   // Transaction::commit() for servers: does not wait for the sync. The handler is called once with
   // what commit() would have returned, after the transaction was destroyed: by this thread when it
   // failed at once, else by the one that made the commit durable. It must not wait for anything,
-  // and may begin and commit other transactions. Waits all the same: when checkpoints are far
-  // behind, and for transactions that only remove. close() waits for what was handed over before.
+  // and may begin and commit other transactions. Where Transaction::waits_to_commit() it waits all
+  // the same. close() waits for what was handed over before.
   using CommitHandler = std::function<void(Result<Sequence>)>;
   virtual void commit_async(std::unique_ptr<Transaction> transaction, CommitHandler handler) = 0;
 
@@ -215,6 +228,11 @@ class Store {
   virtual Status diff(const View& older, const View& newer,
                       const std::function<bool(const Difference&)>& visit,
                       DiffStats* stats = nullptr) = 0;
+
+  // While what it returns lives, content that is found to be stored already is read before anything
+  // leans on it, as with StoreOptions::verify_hits: for all transactions. To be gone before the
+  // store is.
+  virtual std::shared_ptr<void> verify_hits() = 0;
 
   // Writes the trees out so that the log before can go. Concurrent commits go on.
   virtual Status checkpoint() = 0;

@@ -7,6 +7,7 @@
 #include "engine/container/partial_clone.h"
 #include "engine/container/transaction_impl.h"
 #include "engine/store_impl.h"
+#include "engine/tree/cursor.h"
 #include "format/keys.h"
 
 namespace ramet::engine {
@@ -31,6 +32,27 @@ Status check_spec(const CloneSpec& spec) {
     return Error(ErrorCode::kUnsupported,
                  "whole containers are cloned with the ids of their objects");
   }
+  return ok();
+}
+
+// What a clone does not take along is erased from its tree, O(log n); where there is none of it,
+// nothing is written.
+Status append_left_out(TreeContext& context, const CloneSpec& spec, const Root& source, Bytes tree,
+                       std::vector<TreeOperations>& trees) {
+  std::vector<ContainerSpace> spaces{ContainerSpace::kAudit, ContainerSpace::kDocument};
+  if (!spec.history) {
+    spaces.insert(spaces.end(), {ContainerSpace::kVersion, ContainerSpace::kHistoryExtent,
+                                 ContainerSpace::kRemoved});
+  }
+  TreeOperations left_out{std::move(tree), {}};
+  for (const ContainerSpace space : spaces) {
+    const KeyRange range = space_range(space);
+    Cursor cursor(context, source);
+    RAMET_TRY(cursor.seek(range.from));
+    if (!cursor.valid() || !range.contains(cursor.key())) continue;
+    left_out.operations.push_back(Operation::erase_range(range.from, range.to));
+  }
+  if (!left_out.operations.empty()) trees.push_back(std::move(left_out));
   return ok();
 }
 
@@ -77,6 +99,8 @@ Result<CloneResult> StoreImpl::clone_whole(const CloneSpec& spec) {
     }
     record.lineage = lineage;
     record.settings = source.record.settings;
+    put_setting(record.settings, std::string(kObjectLockSetting), std::nullopt);
+    record.flat = source.record.flat;
     result.objects_created = root.summary[SummaryColumn::kObjects];
     result.folders_created = root.summary[SummaryColumn::kFolders];
     result.bytes_shared = root.summary[SummaryColumn::kContentBytes];
@@ -87,7 +111,7 @@ Result<CloneResult> StoreImpl::clone_whole(const CloneSpec& spec) {
     operations.push_back(
         Operation::put(container_name_key(record.name), Bytes(result.container.view())));
     append_expiry(operations, result.container, {}, 0, record.expires);
-    return ok();
+    return append_left_out(context_, spec, root, container_key(result.container), commit.trees);
   };
   RAMET_ASSIGN(result.sequence, commit(request, false));
   return result;

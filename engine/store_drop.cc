@@ -93,11 +93,23 @@ Status StoreImpl::append_container_drop(const HeadState& head, const ContainerEn
   });
 }
 
+Status StoreImpl::check_no_locks(const ContainerEntry& entry) {
+  if (own_setting(entry.record, kObjectLockSetting) == "off") return ok();
+  const Summary& summary = entry.root.summary;
+  if (summary[SummaryColumn::kLegalHolds] == 0 &&
+      summary[SummaryColumn::kRetainUntil] <= static_cast<uint64_t>(env_->now())) {
+    return ok();
+  }
+  return Error(ErrorCode::kPermissionDenied,
+               fmt::format("'{}' holds locked objects", entry.record.name));
+}
+
 Status StoreImpl::drop_container(ContainerId id, const DropOptions& options) {
   CommitRequest request;
   request.prepare = [&](const HeadState& head, CommitRequest& commit) -> Status {
     commit.trees.clear();
     RAMET_ASSIGN(const ContainerEntry entry, find_container(context_, head.catalog, id));
+    RAMET_TRY(check_no_locks(entry));
     std::vector<Operation> operations;
     RAMET_TRY(append_container_drop(head, entry, options, operations));
     commit.trees.push_back({{}, std::move(operations)});

@@ -63,6 +63,7 @@ Status StoreImpl::append_expired_drop(const HeadState& head, const ExpiresKey& k
   }
   if (key.snapshot.empty()) {
     if (static_cast<uint64_t>(entry->record.expires) != key.time) return ok();
+    if (!check_no_locks(*entry).ok()) return ok();  // it stays, and does not expire any more
     return append_container_drop(head, *entry, {}, operations);
   }
   const auto snapshot = find_snapshot(context_, head.catalog, *entry, key.snapshot);

@@ -48,6 +48,11 @@ Status StoreImpl::check_open() const {
   return Error(ErrorCode::kFailedPrecondition, "the store " + path_ + " is closed");
 }
 
+bool StoreImpl::checkpoint_is_far_behind() {
+  // In the background writers go on until the dirty nodes are twice what they should be.
+  return !options_.background || dirty_bytes() > 2 * options_.dirty_bytes_max;
+}
+
 Status StoreImpl::before_commit(bool frees_space) {
   RAMET_TRY(check_open());
   if (options_.read_only) {
@@ -55,9 +60,7 @@ Status StoreImpl::before_commit(bool frees_space) {
   }
   RAMET_TRY(check_reserve(frees_space));
   if (checkpoint_due()) {
-    // In the background writers go on until the dirty nodes are twice what they should be.
-    const bool far = dirty_bytes() > 2 * options_.dirty_bytes_max;
-    if (!options_.background || far) {
+    if (checkpoint_is_far_behind()) {
       Status status = checkpoint_with_reserve(true);
       if (!status.ok() && !frees_space) return std::move(status).error();
     } else {
@@ -228,13 +231,13 @@ Result<std::shared_ptr<const View>> StoreImpl::view(ContainerId container,
   if (snapshot.empty()) {
     return std::shared_ptr<const View>(
         std::make_shared<ViewImpl>(*this, std::move(hold), container, entry.root,
-                                   head.sequence));
+                                   head.sequence, entry.record.flat));
   }
   RAMET_ASSIGN(const SnapshotEntry found,
                find_snapshot(context_, head.catalog, entry, snapshot));
   return std::shared_ptr<const View>(
       std::make_shared<ViewImpl>(*this, std::move(hold), container, found.root,
-                                 found.record.sequence));
+                                 found.record.sequence, entry.record.flat));
 }
 
 Result<std::unique_ptr<Transaction>> StoreImpl::begin(ContainerId container) {
@@ -250,7 +253,7 @@ Result<std::unique_ptr<Transaction>> StoreImpl::begin(ContainerId container) {
                compression_of(context_, head.catalog, &entry.record));
   return std::unique_ptr<Transaction>(
       std::make_unique<TransactionImpl>(*this, std::move(hold), container, entry.root,
-                                        head.sequence, compression));
+                                        head.sequence, policy_of(entry.record, compression)));
 }
 
 }  // namespace ramet::engine

@@ -75,6 +75,7 @@ class StoreImpl : public Store, private RecoveredStore {
               const std::function<bool(const Difference&)>& visit, DiffStats* stats) override;
   Status checkpoint() override;
   Result<ReclaimReport> reclaim(const ReclaimOptions& options) override;
+  std::shared_ptr<void> verify_hits() override { return blocks_->verify_hits(); }
   Result<StoreInfo> info() override;
   Result<WouldFree> would_free(const std::vector<UsageTarget>& targets,
                                const UsageProgress& progress) override;
@@ -85,6 +86,8 @@ class StoreImpl : public Store, private RecoveredStore {
   // Commits, starts what became due, and retries once with the ballast given up if the request
   // frees space and the disk is full.
   Result<Sequence> commit(CommitRequest& request, bool frees_space);
+  // The next commit waits for a checkpoint.
+  bool checkpoint_is_far_behind();
   // Without waiting for the sync (CommitQueue::commit_async); for what does not free space.
   void commit_async(CommitRequest& request, CommitQueue::Done done);
   TreeContext& context() { return context_; }
@@ -145,6 +148,8 @@ class StoreImpl : public Store, private RecoveredStore {
                             std::vector<Operation>& operations, UndeleteResult& result);
   Status undelete_snapshot(const HeadState& head, const DropEntry& entry, const std::string& as,
                            std::vector<Operation>& operations, UndeleteResult& result);
+  // kPermissionDenied: locks of its objects still hold (kObjectLockSetting).
+  Status check_no_locks(const ContainerEntry& entry);
   // How long what was dropped can be taken back, in nanoseconds.
   Result<int64_t> drop_grace(const HeadState& head);
   bool is_nearly_full();
@@ -194,6 +199,7 @@ class StoreImpl : public Store, private RecoveredStore {
   void trim_log(bool closing);
   void release_recorded();
   Status count_segments(StoreInfo& info);
+  void add_life_stats(StoreInfo& info);
   // Bytes that a checkpoint would write: dirty nodes but for those that it cannot get rid of
   // (working copies, old states that views hold).
   uint64_t dirty_bytes();
@@ -240,6 +246,8 @@ class StoreImpl : public Store, private RecoveredStore {
   std::map<SegmentNo, Recorded> recorded_;
   std::mutex reclaim_mu_;     // one call of reclaim() at a time; taken before checkpoint_mu_
   SpaceStats reclaim_began_;  // guarded by checkpoint_mu_
+  std::mutex space_seen_mu_;
+  SpaceStats space_seen_;     // guarded by space_seen_mu_: for info()
   uint64_t release_max_ = 0;  // dead nodes that the next checkpoint releases
   bool tidy_map_ = false;     // the next checkpoint may write the whole map anew
   std::atomic<uint64_t> log_bytes_at_checkpoint_{0};

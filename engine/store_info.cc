@@ -47,6 +47,29 @@ Status StoreImpl::count_segments(StoreInfo& info) {
   return ok();
 }
 
+// What was counted since the store was opened.
+void StoreImpl::add_life_stats(StoreInfo& info) {
+  const auto groups = queue_->group_stats();
+  info.group_commits = groups.commits;
+  info.commit_groups = groups.groups;
+  const auto nodes = cache_->stats();
+  info.node_cache_hits = nodes.hits;
+  info.node_cache_misses = nodes.misses;
+  const auto blocks = block_cache_.stats();
+  info.block_cache_bytes = blocks.bytes;
+  info.block_cache_hits = blocks.hits;
+  info.block_cache_misses = blocks.misses;
+  info.oldest_pin_checkpoints = pins().epochs_held();
+  if (space_ == nullptr) return;
+  // Who writes a checkpoint holds the lock for as long as that takes.
+  const std::unique_lock lock(checkpoint_mu_, std::try_to_lock);
+  const std::lock_guard seen(space_seen_mu_);
+  if (lock.owns_lock()) space_seen_ = space_->stats();
+  info.reclaim_bytes_freed = space_seen_.bytes_freed;
+  info.reclaim_bytes_copied = space_seen_.bytes_copied;
+  info.reclaim_nodes_pending = space_seen_.pending;
+}
+
 Result<StoreInfo> StoreImpl::info() {
   RAMET_TRY(check_open());
   const Pins::Reader hold(pins());
@@ -79,6 +102,7 @@ Result<StoreInfo> StoreImpl::info() {
   info.replayed_commits = replayed_commits_;
   info.open_nanoseconds = open_nanoseconds_;
   info.log_bytes_since_checkpoint = log_->bytes_written() - log_bytes_at_checkpoint_;
+  add_life_stats(info);
   return info;
 }
 

@@ -10,9 +10,9 @@ namespace ramet {
 namespace {
 
 // Names that a directory may hold and still count as empty: an attempt that was cut short leaves
-// these folders, empty, and superblocks under their first names.
+// these folders, empty, and superblocks under their first names; a daemon that died, its socket.
 Result<bool> harmless(io::Env& env, const std::string& path, const std::string& name) {
-  if (name == "lost+found") return true;
+  if (name == "lost+found" || name == "daemon.sock") return true;
   for (const char* superblock : kSuperblockFileNames) {
     if (name == std::string(superblock) + engine::SuperblockStore::kUnfinishedSuffix) return true;
   }
@@ -47,10 +47,11 @@ Status Store::create(const std::string& path, const StoreOptions& given) {
   io::Env& env = *options.env;
   RAMET_TRY(make_directory(env, path));
   RAMET_ASSIGN(const auto names, env.list(path));
+  for (const char* superblock : kSuperblockFileNames) {
+    if (std::find(names.begin(), names.end(), superblock) == names.end()) continue;
+    return Error(ErrorCode::kAlreadyExists, path + " is a Ramet store already");
+  }
   for (const std::string& name : names) {
-    if (name == kSuperblockFileNames[0] || name == kSuperblockFileNames[1]) {
-      return Error(ErrorCode::kAlreadyExists, path + " is a Ramet store already");
-    }
     RAMET_ASSIGN(const bool fine, harmless(env, path, name));
     if (!fine) {
       return Error(ErrorCode::kFailedPrecondition,

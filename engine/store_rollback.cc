@@ -41,6 +41,7 @@ Result<RollbackResult> StoreImpl::rollback(ContainerId container, const std::str
     RAMET_ASSIGN(ContainerEntry entry, find_container(context_, head.catalog, container));
     RAMET_ASSIGN(const SnapshotEntry target,
                  find_snapshot(context_, head.catalog, entry, snapshot));
+    RAMET_TRY(check_no_locks(entry));
     RAMET_TRY(check_quota(entry.record, entry.root.summary, target.root.summary));
     RAMET_ASSIGN(result.kept, name_to_keep(context_, head.catalog, container));
     SnapshotRecord kept;

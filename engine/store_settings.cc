@@ -1,11 +1,38 @@
 // Settings of the store and of containers: each change is one commit.
 #include <algorithm>
 
+#include <fmt/format.h>
+
 #include "engine/container/catalog.h"
 #include "engine/store_impl.h"
 #include "format/keys.h"
 
 namespace ramet::engine {
+
+namespace {
+
+// What must not be taken back: versions and locks are promises about what is there already.
+Status check_change(const ContainerRecord& record, const std::string& name,
+                    const std::optional<std::string>& value) {
+  const auto now = [&](std::string_view setting) { return own_setting(record, setting); };
+  if ((name == kVersioningSetting || name == kObjectLockSetting) && now(name) != "off" &&
+      value.value_or("off") == "off") {
+    return Error(ErrorCode::kFailedPrecondition,
+                 fmt::format("'{}' of '{}' is {} and cannot be turned off again", name,
+                             record.name, now(name)));
+  }
+  if (name == kVersioningSetting && value == "suspended" && now(kObjectLockSetting) == "on") {
+    return Error(ErrorCode::kFailedPrecondition,
+                 fmt::format("'{}' has locks on objects: its versions must be kept", record.name));
+  }
+  if (name == kObjectLockSetting && value == "on" && now(kVersioningSetting) != "on") {
+    return Error(ErrorCode::kFailedPrecondition,
+                 fmt::format("locks need 'versioning' of '{}' to be on", record.name));
+  }
+  return ok();
+}
+
+}  // namespace
 
 Status StoreImpl::set_setting(std::optional<ContainerId> container, const std::string& name,
                               const std::optional<std::string>& value) {
@@ -20,6 +47,7 @@ Status StoreImpl::set_setting(std::optional<ContainerId> container, const std::s
     std::vector<Operation> operations;
     if (container) {
       RAMET_ASSIGN(ContainerEntry entry, find_container(context_, head.catalog, *container));
+      RAMET_TRY(check_change(entry.record, name, text));
       const std::vector<Setting> before = entry.record.settings;
       put_setting(entry.record.settings, name, text);
       if (entry.record.settings == before) return ok();

@@ -116,6 +116,11 @@ class Transaction {
 
   virtual IngestStats ingest_stats() const = 0;
 
+  // Whether Store::commit_async() would have to wait for the disk all the same now: what only removes
+  // (it may need the reserve of a full disk), a working tree that is written first, or a checkpoint
+  // that is far behind.
+  virtual bool waits_to_commit() const = 0;
+
   // Returns the commit's number once every byte that it needs is durable [INV-1]. Fails with
   // kBusy (the container was changed in the same places meanwhile: begin again), kQuotaExceeded
   // (it would grow beyond its quota: nothing happened), kOutOfSpace

@@ -90,18 +90,19 @@ class View {
   // The pieces of [offset, offset+length) in order, until `visit` returns false. A piece may
   // begin before and end behind the range.
   virtual Status pieces(ObjectId id, uint64_t offset, uint64_t length,
-                        const std::function<bool(const ContentPiece&)>& visit) const = 0;
+                        const std::function<bool(const ContentPiece&)>& visit,
+                        VersionNumber version = kCurrentVersion) const = 0;
   // The raw bytes of one whole block, verified.
   virtual Result<Bytes> read_block(const BlockRef& block) const = 0;
   // Hands out all content in order, hole-free pieces of at most 16 MiB, and compares the content
   // id at the end: kCorruption then means that what was handed out is not what was written. An
   // error from `sink` ends it and is returned.
   virtual Status stream(ObjectId id,
-                        const std::function<Status(uint64_t offset, ByteView bytes)>& sink)
-      const = 0;
+                        const std::function<Status(uint64_t offset, ByteView bytes)>& sink,
+                        VersionNumber version = kCurrentVersion) const = 0;
   // Reads all content, compares with the content id (and every checksum on the way): kCorruption
   // if it is not what was written.
-  virtual Status verify(ObjectId id) const = 0;
+  virtual Status verify(ObjectId id, VersionNumber version = kCurrentVersion) const = 0;
 };
 
 }  // namespace ramet

@@ -192,7 +192,7 @@ KeyRange space_range(CatalogSpace space) { return KeyWriter(space).range(); }
 KeyRange space_range(MapSpace space) { return KeyWriter(space).range(); }
 
 std::optional<ContainerSpace> container_space_of(ByteView key) {
-  return space_of(key, ContainerSpace::kObject, ContainerSpace::kChange);
+  return space_of(key, ContainerSpace::kObject, ContainerSpace::kDocument);
 }
 std::optional<CatalogSpace> catalog_space_of(ByteView key) {
   return space_of(key, CatalogSpace::kContainer, CatalogSpace::kAuditLog);
@@ -311,10 +311,26 @@ Result<ObjectAccessKey> decode_access_key(ByteView key) {
 
 namespace {
 
-KeyWriter in_folder(const FolderId& folder, size_t name_bytes) {
-  KeyWriter writer(ContainerSpace::kDirent, 40 + name_bytes);
+KeyWriter in_folder(const FolderId& folder, size_t name_bytes,
+                    ContainerSpace space = ContainerSpace::kDirent) {
+  KeyWriter writer(space, 40 + name_bytes);
   writer.raw(folder.view());
   return writer;
+}
+
+Result<DirentKey> decode_name_key(ByteView key, ContainerSpace space, const char* what) {
+  KeyReader reader(key, space, what);
+  DirentKey out;
+  out.folder = reader.plain<FolderId>();
+  out.name = reader.escaped();
+  out.id = reader.plain<IdBytes>();
+  return reader.finish(std::move(out));
+}
+
+KeyRange name_prefix_range(const FolderId& folder, ByteView name_prefix, ContainerSpace space) {
+  Bytes prefix = in_folder(folder, name_prefix.size(), space).take();
+  append_escaped_open(prefix, name_prefix);
+  return prefix_range(std::move(prefix));
 }
 
 Bytes any_linked_by_key(const ObjectId& target, ByteView source, ByteView name) {
@@ -324,19 +340,33 @@ Bytes any_linked_by_key(const ObjectId& target, ByteView source, ByteView name) 
 
 }  // namespace
 
+Bytes object_name_in_key(ByteView name) {
+  Bytes out(name);
+  if (name.ends_with('/')) out.push_back('\0');
+  return out;
+}
+ByteView object_name_from_key(ByteView name) {
+  using namespace std::string_view_literals;
+  if (name.ends_with("/\0"sv)) name.remove_suffix(1);
+  return name;
+}
+
 Bytes dirent_key(const FolderId& folder, ByteView name, const ObjectId& id) {
-  return in_folder(folder, name.size()).escaped(name).raw(id.view()).take();
+  return in_folder(folder, name.size())
+      .escaped(object_name_in_key(name)).raw(id.view()).take();
+}
+Bytes removed_key(const FolderId& folder, ByteView name, const ObjectId& id) {
+  return in_folder(folder, name.size(), ContainerSpace::kRemoved)
+      .escaped(object_name_in_key(name)).raw(id.view()).take();
+}
+Result<DirentKey> decode_removed_key(ByteView key) {
+  return decode_name_key(key, ContainerSpace::kRemoved, "REMOVED");
 }
 Bytes dirent_key(const FolderId& folder, ByteView name, const FolderId& id) {
   return in_folder(folder, name.size()).escaped(name).raw(id.view()).take();
 }
 Result<DirentKey> decode_dirent_key(ByteView key) {
-  KeyReader reader(key, ContainerSpace::kDirent, "DIRENT");
-  DirentKey out;
-  out.folder = reader.plain<FolderId>();
-  out.name = reader.escaped();
-  out.id = reader.plain<IdBytes>();
-  return reader.finish(std::move(out));
+  return decode_name_key(key, ContainerSpace::kDirent, "DIRENT");
 }
 
 Bytes folder_key(const FolderId& folder) {
@@ -362,6 +392,17 @@ Result<LinkedByKey> decode_linked_by_key(ByteView key) {
 }
 
 // --- container tree: the rest --------------------------------------------------------------------
+
+Bytes document_key(ByteView name, uint16_t part) {
+  return KeyWriter(ContainerSpace::kDocument, 8 + name.size()).escaped(name).integer(part).take();
+}
+Result<DocumentKey> decode_document_key(ByteView key) {
+  KeyReader reader(key, ContainerSpace::kDocument, "DOCUMENT");
+  DocumentKey out;
+  out.name = reader.escaped();
+  out.part = reader.integer<uint16_t>();
+  return reader.finish(std::move(out));
+}
 
 Bytes audit_key(uint64_t sequence) {
   return KeyWriter(ContainerSpace::kAudit).integer(sequence).take();
@@ -438,9 +479,20 @@ KeyRange dirent_range(const FolderId& folder, ByteView name) {
 }
 
 KeyRange dirent_prefix_range(const FolderId& folder, ByteView name_prefix) {
-  Bytes prefix = in_folder(folder, name_prefix.size()).take();
-  append_escaped_open(prefix, name_prefix);
-  return prefix_range(std::move(prefix));
+  return name_prefix_range(folder, name_prefix, ContainerSpace::kDirent);
+}
+
+KeyRange removed_range(const FolderId& folder, ByteView name) {
+  return in_folder(folder, name.size(), ContainerSpace::kRemoved)
+      .escaped(object_name_in_key(name)).range();
+}
+
+KeyRange removed_prefix_range(const FolderId& folder, ByteView name_prefix) {
+  return name_prefix_range(folder, name_prefix, ContainerSpace::kRemoved);
+}
+
+KeyRange document_range(ByteView name) {
+  return KeyWriter(ContainerSpace::kDocument, 8 + name.size()).escaped(name).range();
 }
 
 KeyRange linked_by_range(const ObjectId& target) {

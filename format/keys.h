@@ -35,6 +35,8 @@ enum class ContainerSpace : uint8_t {
   kExpiry = 0x0D,
   kOrphan = 0x0E,
   kChange = 0x0F,
+  kRemoved = 0x10,
+  kDocument = 0x11,
 };
 enum class CatalogSpace : uint8_t {
   kContainer = 0x81,
@@ -166,9 +168,19 @@ struct DirentKey {
   FolderId subfolder() const { return FolderId{id}; }
   friend bool operator==(const DirentKey&, const DirentKey&) = default;
 };
+// For an object, `name` is what people call it: where whole keys are names it may end in '/', and
+// then a NUL stands behind it in the key. For a folder, and after decoding, it is what the key has.
 Bytes dirent_key(const FolderId& folder, ByteView name, const ObjectId& id);
 Bytes dirent_key(const FolderId& folder, ByteView name, const FolderId& id);
 Result<DirentKey> decode_dirent_key(ByteView key);
+// An object's name as a key has it, and back; others stay as they are.
+Bytes object_name_in_key(ByteView name);
+ByteView object_name_from_key(ByteView name);
+
+// REMOVED: a name that leads to no object any more, while versions of the object are kept. Built and
+// ordered as those of DIRENT.
+Bytes removed_key(const FolderId& folder, ByteView name, const ObjectId& id);
+Result<DirentKey> decode_removed_key(ByteView key);
 
 Bytes folder_key(const FolderId& folder);
 Result<FolderId> decode_folder_key(ByteView key);
@@ -185,6 +197,17 @@ Bytes linked_by_key(const ObjectId& target, const FolderId& source, ByteView nam
 Result<LinkedByKey> decode_linked_by_key(ByteView key);
 
 // --- container tree: the rest --------------------------------------------------------------------
+
+// DOCUMENT: part `part` of a document of the container.
+struct DocumentKey {
+  Bytes name;
+  uint16_t part = 0;
+  friend bool operator==(const DocumentKey&, const DocumentKey&) = default;
+};
+Bytes document_key(ByteView name, uint16_t part);
+Result<DocumentKey> decode_document_key(ByteView key);
+// All parts of one.
+KeyRange document_range(ByteView name);
 
 Bytes audit_key(uint64_t sequence);
 Result<uint64_t> decode_audit_key(ByteView key);
@@ -232,6 +255,9 @@ KeyRange folder_range(const FolderId& folder);
 KeyRange dirent_range(const FolderId& folder, ByteView name);
 // All names that begin with `name_prefix`.
 KeyRange dirent_prefix_range(const FolderId& folder, ByteView name_prefix);
+// The same of REMOVED.
+KeyRange removed_range(const FolderId& folder, ByteView name);
+KeyRange removed_prefix_range(const FolderId& folder, ByteView name_prefix);
 // All that lead to an object; all that do from one folder or object.
 KeyRange linked_by_range(const ObjectId& target);
 KeyRange linked_by_range(const ObjectId& target, const IdBytes& source);

@@ -51,6 +51,10 @@ class File {
   // less than asked only at the end. Short reads by the kernel are continued here.
   virtual Result<size_t> read(uint64_t offset, std::span<char> into) = 0;
 
+  // Fills all of `into` from what the system has in memory, without waiting for a device; false:
+  // it has not, or cannot tell.
+  virtual Result<bool> read_cached(uint64_t /*offset*/, std::span<char> /*into*/) { return false; }
+
   // Several reads as one batch (in flight together on io_uring). Each must be filled completely:
   // an end of file inside a piece is kCorruption ("short read").
   virtual Status read_batch(std::span<const ReadPiece> pieces) = 0;

@@ -20,7 +20,7 @@ constexpr size_t kPoolPieces = 4;  // fewer cold pieces are read one after the o
 
 // Reads what the page cache holds of the piece without waiting for a device; returns how much.
 // File systems that don't know RWF_NOWAIT give 0.
-size_t read_cached(int fd, const ReadPiece& piece) {
+size_t cached_part(int fd, const ReadPiece& piece) {
   iovec vector{piece.into.data(), piece.into.size()};
   const ssize_t got = ::preadv2(fd, &vector, 1, static_cast<off_t>(piece.offset), RWF_NOWAIT);
   return got > 0 ? static_cast<size_t>(got) : 0;
@@ -37,7 +37,7 @@ class PooledFile : public PosixFile {
     for (const ReadPiece& piece : pieces) {
       // First: offset -1 would mean "the current position" to preadv2.
       RAMET_TRY(check_range(path(), "read", piece.offset, piece.into.size()));
-      const size_t done = read_cached(fd(), piece);
+      const size_t done = cached_part(fd(), piece);
       if (done < piece.into.size()) cold.push_back({&piece, done});
     }
     if (cold.size() >= kPoolPieces) return read_in_pool(cold);

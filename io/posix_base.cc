@@ -5,6 +5,7 @@
 #include <sys/random.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
+#include <sys/uio.h>
 #include <time.h>
 
 #include <algorithm>
@@ -15,6 +16,14 @@
 #include "io/posix_calls.h"
 
 namespace ramet::io {
+
+// File systems that don't know RWF_NOWAIT (preadv2(2)) say so by an error.
+Result<bool> PosixFile::read_cached(uint64_t offset, std::span<char> into) {
+  RAMET_TRY(check_range(path(), "read", offset, into.size()));
+  iovec vector{into.data(), into.size()};
+  const ssize_t got = ::preadv2(fd_.get(), &vector, 1, static_cast<off_t>(offset), RWF_NOWAIT);
+  return got >= 0 && static_cast<size_t>(got) == into.size();
+}
 
 Result<size_t> PosixFile::read(uint64_t offset, std::span<char> into) {
   return read_at(fd(), path(), offset, into);

@@ -18,6 +18,7 @@ class PosixFile : public File {
   PosixFile(UnixFd fd, std::string path) : File(std::move(path)), fd_(std::move(fd)) {}
 
   Result<size_t> read(uint64_t offset, std::span<char> into) override;
+  Result<bool> read_cached(uint64_t offset, std::span<char> into) override;
   Status read_batch(std::span<const ReadPiece> pieces) override;
   Status write(uint64_t offset, ByteView data) override;
   Status write_batch(std::span<const WritePiece> pieces) override;

@@ -109,10 +109,10 @@ Result<int> run_import(Context& context, Session& session, const ImportArguments
   options.stat_cache = !arguments.no_stat_cache;
   options.threads = static_cast<unsigned>(arguments.threads);
   options.progress = &progress;
-  auto imported = [&] {
+  auto imported = [&]() -> Result<CopyReport> {
     const ProgressLine line("importing", progress, !context.no_progress);
-    return import_tree(session.store(), target.container.id, arguments.directory, spec.path,
-                       options);
+    RAMET_ASSIGN(const std::string directory, context.caller.local_path(arguments.directory));
+    return import_tree(session.store(), target.container.id, directory, spec.path, options);
   }();
   if (!imported.ok()) {
     if (target.is_new) {
@@ -167,9 +167,10 @@ Result<int> run_export(Context& context, Session& session, const ExportArguments
     const Summary& summary = place.view->summary();
     progress.bytes_total = summary[SummaryColumn::kContentBytes];
   }
-  auto exported = [&] {
+  auto exported = [&]() -> Result<CopyReport> {
+    RAMET_ASSIGN(const std::string directory, context.caller.local_path(arguments.directory));
     const ProgressLine line("exporting", progress, !context.no_progress);
-    return export_tree(*place.view, place.spec.path, arguments.directory, options);
+    return export_tree(*place.view, place.spec.path, directory, options);
   }();
   if (!exported.ok()) {
     if (exported.error().code() == ErrorCode::kAlreadyExists) {

@@ -1,6 +1,4 @@
 // ls, tree
-#include <cstdlib>
-#include <cstring>
 #include <optional>
 
 #include "tools/commands.h"
@@ -158,11 +156,11 @@ struct TreeOptions {
   bool folders_only = false;
 };
 
-bool locale_is_utf8() {
+bool locale_is_utf8(const Caller& caller) {
   for (const char* name : {"LC_ALL", "LC_CTYPE", "LANG"}) {
-    const char* value = std::getenv(name);
-    if (value == nullptr || *value == '\0') continue;
-    return std::strstr(value, "UTF-8") != nullptr || std::strstr(value, "utf8") != nullptr;
+    const auto value = caller.variable(name);
+    if (!value) continue;
+    return value->find("UTF-8") != value->npos || value->find("utf8") != value->npos;
   }
   return false;
 }
@@ -171,7 +169,7 @@ bool locale_is_utf8() {
 class TreeDrawing {
  public:
   TreeDrawing(Context& context, bool sizes) : context_(context), sizes_(sizes) {
-    if (locale_is_utf8()) {
+    if (locale_is_utf8(context.caller)) {
       branch_ = "├── ";
       last_ = "└── ";
       bar_ = "│   ";

@@ -1,6 +1,5 @@
 // mkdir, mv, rm
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include <ctime>
 #include <map>
@@ -64,15 +63,13 @@ struct MkdirOptions {
 };
 
 // What mkdir(2) would give here.
-Attributes new_folder_attributes() {
-  const mode_t mask = ::umask(0);
-  ::umask(mask);
+Attributes new_folder_attributes(const Caller& caller) {
   timespec now{};
   ::clock_gettime(CLOCK_REALTIME, &now);
   Attributes attributes;
-  attributes.mode = S_IFDIR | (0777 & ~mask);
-  attributes.uid = ::getuid();
-  attributes.gid = ::getgid();
+  attributes.mode = S_IFDIR | (0777 & ~caller.umask());
+  attributes.uid = caller.uid();
+  attributes.gid = caller.gid();
   attributes.modified = now.tv_sec * 1'000'000'000 + now.tv_nsec;
   return attributes;
 }
@@ -80,7 +77,7 @@ Attributes new_folder_attributes() {
 Status make_folder(Context& context, Transaction& transaction, const PathSpec& spec,
                    bool parents) {
   if (parents) {
-    RAMET_TRY(with_context(make_folders(transaction, spec.path, new_folder_attributes()),
+    RAMET_TRY(with_context(make_folders(transaction, spec.path, new_folder_attributes(context.caller)),
                            spec.to_string()));
     return ok();
   }
@@ -97,7 +94,7 @@ Status make_folder(Context& context, Transaction& transaction, const PathSpec& s
                                                         spec.to_string()));
   }
   RAMET_TRY(with_context(
-      transaction.create_folder(parent->folder, spec.name(), new_folder_attributes()),
+      transaction.create_folder(parent->folder, spec.name(), new_folder_attributes(context.caller)),
       spec.to_string()));
   return ok();
 }

@@ -6,6 +6,7 @@
 #include "engine/import.h"
 #include "engine/repair.h"
 #include "tools/commands.h"
+#include "tools/local_client.h"
 #include "tools/progress.h"
 #include "tools/session.h"
 #include "tools/text.h"
@@ -96,6 +97,8 @@ std::string place_text(const std::string& container, const std::string& snapshot
 }
 
 Result<int> run_repair(Context& context, const std::string& path, const RepairCommand& command) {
+  const Status alone = require_no_daemon(context, path);
+  if (!alone.ok()) return report_failure(context, alone.error());
   if (command.undo || command.accept) {
     const Status done = command.undo ? undo_repair(path, command.discard_commits)
                                      : accept_repair(path);

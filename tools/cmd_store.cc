@@ -1,5 +1,4 @@
 // init, info, reclaim
-#include <cstdlib>
 #include <filesystem>
 #include <optional>
 #include <system_error>
@@ -30,8 +29,7 @@ Status keep_setting(const std::string& directory, std::string_view name,
 std::string init_directory(const Context& context, const InitOptions& options) {
   if (!options.directory.empty()) return options.directory;
   if (!context.store.empty()) return context.store;
-  const char* variable = std::getenv("RAMET_STORE");
-  return variable != nullptr && *variable != '\0' ? variable : ".";
+  return context.caller.variable("RAMET_STORE").value_or(".");
 }
 
 Result<int> run_init(Context& context, const InitOptions& options) {

@@ -116,7 +116,9 @@ class Verifier {
 
   void run_batch(const Place& place) {
     std::atomic<size_t> next{0};
+    Caller& caller = current_caller();
     const auto work = [&] {
+      const CallerScope scope(caller);
       for (size_t i = next++; i < batch_.size() && !interrupted(); i = next++) {
         verify_one(place, batch_[i]);
       }

@@ -1,10 +1,7 @@
 // Building and parsing the command line, and the way from an error to stderr and an exit code.
-#include <unistd.h>
-
 #include <algorithm>
 #include <csignal>
 #include <exception>
-#include <iostream>
 
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
@@ -134,10 +131,10 @@ bool asks_for_json(const std::vector<std::string>& arguments) {
   return std::find(arguments.begin(), end, "--json") != end;
 }
 
-void to_stderr(std::string line) {
+void to_stderr(const Context& context, std::string line) {
   line += '\n';
-  std::cerr.write(line.data(), static_cast<std::streamsize>(line.size()));
-  std::cerr.flush();
+  // What cannot be said there cannot be said anywhere.
+  [[maybe_unused]] const int ignored = write_stream(context.caller.err, line.data(), line.size());
 }
 
 // The command as far as it was understood: where to look for help.
@@ -176,8 +173,10 @@ void translate_help(std::vector<std::string>& arguments) {
   arguments.push_back("--help");
 }
 
-// As a program that does not ignore SIGPIPE would end: the shell sees 141, nobody is bothered.
-int end_by_pipe() {
+// As a program that does not ignore SIGPIPE would end: the shell sees 141, nobody is bothered. In
+// a daemon whoever handed the command over ends so.
+int end_by_pipe(const Context& context) {
+  if (context.caller.elsewhere) return kExitReaderGone;
   ::signal(SIGPIPE, SIG_DFL);
   ::raise(SIGPIPE);
   return kExitReaderGone;
@@ -185,7 +184,7 @@ int end_by_pipe() {
 
 int finish(Context& context, int exit_code) {
   const Status flushed = context.out.flush();
-  if (context.out.reader_is_gone()) return end_by_pipe();
+  if (context.out.reader_is_gone()) return end_by_pipe(context);
   if (flushed.ok()) return exit_code;
   const int failed = exit_code_of(flushed.error().code());
   report_error(context, flushed.error(), failed);
@@ -205,10 +204,11 @@ int run_action(CommandLine& line) {
   Context& context = line.context;
   if (context.out.is_terminal()) context.style.quote = true;
   Result<int> result = line.action(context);
+  if (result.ok() && *result == kExitReaderGone) return end_by_pipe(context);  // in a daemon
   if (result.ok()) return finish(context, *result);
   const int exit_code = exit_code_of(result.error().code());
   ignore_error(context.out.flush(), "the command's own error comes first");
-  if (context.out.reader_is_gone()) return end_by_pipe();
+  if (context.out.reader_is_gone()) return end_by_pipe(context);
   report_error(context, result.error(), exit_code);
   return exit_code;
 }
@@ -237,36 +237,36 @@ ExitCode exit_code_of(ErrorCode code) {
 
 void report_problem(const Context& context, std::string_view path, std::string_view reason) {
   if (!context.json) {
-    to_stderr(fmt::format("ramet: {}: {}", escape_message(path), escape_message(reason)));
+    to_stderr(context, fmt::format("ramet: {}: {}", escape_message(path), escape_message(reason)));
     return;
   }
   Json problem;
   set_name(problem, "path", path);
   problem["reason"] = to_utf8(reason);
-  to_stderr(compact_json({{"problem", problem}}));
+  to_stderr(context, compact_json({{"problem", problem}}));
 }
 
 void report_stats(const Context& context, const std::string& line, const Json& stats) {
-  to_stderr(context.json ? compact_json({{"stats", stats}}) : line);
+  to_stderr(context, context.json ? compact_json({{"stats", stats}}) : line);
 }
 
 void report_error(const Context& context, const Error& error, int exit_code) {
   if (!context.json) {
     const std::string hint = context.hint.empty() ? "" : " (" + context.hint + ")";
-    to_stderr("ramet: " + escape_message(error.message() + hint));
+    to_stderr(context, "ramet: " + escape_message(error.message() + hint));
     return;
   }
   Json json = {{"code", error_code_name(error.code())},
                {"exit_code", exit_code},
                {"message", to_utf8(error.message())}};
   if (!context.hint.empty()) json["hint"] = to_utf8(context.hint);
-  to_stderr(compact_json({{"error", json}}));
+  to_stderr(context, compact_json({{"error", json}}));
 }
 
 CommandLine::~CommandLine() = default;
 
-CommandLine::CommandLine(int stdout_fd)
-    : context(stdout_fd),
+CommandLine::CommandLine(Caller& caller)
+    : context(caller),
       tree(std::make_unique<CLI::App>(
           "Ramet: an object store in which cloning is the primitive operation.", "ramet")),
       app(*tree) {
@@ -420,13 +420,19 @@ void add_all_commands(CommandLine& line) {
   add_look_commands(line);
   add_name_commands(line);
   add_verify_commands(line);
+  add_serve_commands(line);
+  add_top_commands(line);
   add_completion_commands(line);
   line.app.footer(kProgramFooter);
 }
 
-int run_program(std::vector<std::string> arguments, int stdout_fd) {
-  CommandLine line(stdout_fd);
+const char* program_version() { return RAMET_VERSION; }
+
+int run_program(std::vector<std::string> arguments, Caller& caller) {
+  const CallerScope scope(caller);
+  CommandLine line(caller);
   line.context.json = asks_for_json(arguments);
+  line.context.arguments = arguments;
   try {
     add_all_commands(line);
     translate_help(arguments);

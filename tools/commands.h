@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "format/result.h"
+#include "tools/caller.h"
 #include "tools/output.h"
 
 // Not its header: every file that has it compiles all of CLI11's virtual functions.
@@ -40,8 +41,9 @@ ExitCode exit_code_of(ErrorCode code);
 
 // The options that every command has, and what they write to.
 struct Context {
-  explicit Context(int stdout_fd) : out(stdout_fd) {}
+  explicit Context(Caller& who) : caller(who), out(who.out) {}
 
+  Caller& caller;
   Output out;
   TextStyle style;
   std::string store;      // --store; empty: found (tools/session.h)
@@ -50,6 +52,7 @@ struct Context {
   bool no_progress = false;
   bool verify_hits = false;  // of commands that store content
   std::string hint;       // what to try next, printed with the error that follows
+  std::vector<std::string> arguments;  // all of them, as they came
 
   // An error with a hint.
   Error fail(ErrorCode code, std::string message, std::string try_next) {
@@ -73,7 +76,9 @@ void report_stats(const Context& context, const std::string& line, const Json& s
 class Session;  // tools/session.h
 enum class Access : uint8_t { kRead, kWrite };
 // Opens the store, runs the body, closes the store. What the body made from the store (views,
-// transactions) must be gone when it returns.
+// transactions) must be gone when it returns. While a daemon holds the store, the daemon runs the
+// whole command instead, and this returns its exit code: until here a command prints nothing and
+// reads nothing but its arguments.
 Result<int> with_session(Context& context, Access access,
                          const std::function<Result<int>(Session&)>& body);
 
@@ -82,7 +87,7 @@ using Action = std::function<Result<int>(Context&)>;
 
 // The tree of commands while it is built and parsed.
 struct CommandLine {
-  explicit CommandLine(int stdout_fd);
+  explicit CommandLine(Caller& caller);
   ~CommandLine();
   CommandLine(const CommandLine&) = delete;
   CommandLine& operator=(const CommandLine&) = delete;
@@ -170,13 +175,18 @@ void add_list_commands(CommandLine& line);       // ls, tree
 void add_look_commands(CommandLine& line);       // stat, du
 void add_name_commands(CommandLine& line);       // mkdir, mv, rm
 void add_verify_commands(CommandLine& line);     // verify
+void add_serve_commands(CommandLine& line);      // serve
+void add_top_commands(CommandLine& line);        // top
 void add_completion_commands(CommandLine& line); // completion, __complete
 
 // All of them, in the order of the help page.
 void add_all_commands(CommandLine& line);
 
 // The whole program: parses, runs, prints errors; returns the exit code. `arguments` without the
-// program's name.
-int run_program(std::vector<std::string> arguments, int stdout_fd);
+// program's name. Several may run at once, on a thread each, if none of them is the process's own.
+int run_program(std::vector<std::string> arguments, Caller& caller);
+
+// "0.1.0"
+const char* program_version();
 
 }  // namespace ramet::tools

@@ -1,7 +1,5 @@
 #include "tools/completion.h"
 
-#include <unistd.h>
-
 #include <algorithm>
 #include <optional>
 
@@ -9,6 +7,7 @@
 
 #include "engine/settings.h"
 #include "tools/access_names.h"
+#include "tools/local_client.h"
 #include "tools/session.h"
 #include "tools/text.h"
 
@@ -176,8 +175,7 @@ class Completer {
 
   // Users or groups; nothing given: both, and everyone.
   void principals(std::optional<bool> groups) {
-    if (!at_.store.empty()) line_.context.store = at_.store;
-    line_.context.no_progress = true;
+    if (answered_by_daemon()) return;
     if (!groups) offer(std::string(kEveryoneName));
     const Status asked = [&]() -> Status {
       auto opened = Session::open(line_.context, Access::kRead);
@@ -211,9 +209,20 @@ class Completer {
     return true;
   }
 
-  void dropped() {
+  // True if a daemon holds the store: it answers.
+  bool answered_by_daemon() {
     if (!at_.store.empty()) line_.context.store = at_.store;
     line_.context.no_progress = true;
+    if (line_.context.caller.store != nullptr) return false;  // this is the daemon
+    const auto store = find_store(line_.context);
+    if (!store.ok()) return false;
+    const auto done = hand_over(line_.context, *store);
+    if (done.ok()) found_.handed_over = *done;
+    return found_.handed_over.has_value();
+  }
+
+  void dropped() {
+    if (answered_by_daemon()) return;
     const Status asked = [&]() -> Status {
       auto opened = Session::open(line_.context, Access::kRead);
       RAMET_TRY(opened);
@@ -226,8 +235,7 @@ class Completer {
   }
 
   void from_store(bool containers_only, bool snapshots_only) {
-    if (!at_.store.empty()) line_.context.store = at_.store;
-    line_.context.no_progress = true;
+    if (answered_by_daemon()) return;
     const Status asked = [&]() -> Status {
       auto opened = Session::open(line_.context, Access::kRead);
       RAMET_TRY(opened);
@@ -295,10 +303,12 @@ struct CompleteOptions {
 };
 
 Result<int> print_completions(Context& context, const CompleteOptions& options) {
-  CommandLine line(STDOUT_FILENO);
+  CommandLine line(context.caller);
   add_all_commands(line);
   line.context.store = context.store;
+  line.context.arguments = context.arguments;
   const Completions completions = complete(line, options.words);
+  if (completions.handed_over) return *completions.handed_over;
   if (completions.files) context.out.write(":files\n");
   for (const std::string& word : completions.words) context.out.write(word + "\n");
   return kExitOk;

@@ -15,6 +15,7 @@
 
 #include <fmt/format.h>
 
+#include "tools/caller.h"
 #include "tools/session.h"
 
 namespace ramet::tools {
@@ -34,9 +35,9 @@ Error os_error(const std::string& path, const char* what, int number = errno) {
 
 int64_t nanoseconds(const timespec& time) { return time.tv_sec * 1'000'000'000 + time.tv_nsec; }
 
-// Waits until there is something to read, so that an interrupt ends the waiting.
-Status wait_readable(int fd) {
-  pollfd poll{fd, POLLIN, 0};
+// Waits until there is something to read, or room to write, so that an interrupt ends the waiting.
+Status wait_for(int fd, short events) {
+  pollfd poll{fd, events, 0};
   for (;;) {
     RAMET_TRY(check_interrupted());
     const int ready = ::poll(&poll, 1, kPollMilliseconds);
@@ -50,6 +51,10 @@ Status write_all(int fd, ByteView bytes, const std::string& path, uint64_t* offs
         offset != nullptr ? ::pwrite(fd, bytes.data(), bytes.size(), static_cast<off_t>(*offset))
                           : ::write(fd, bytes.data(), bytes.size());
     if (written < 0 && errno == EINTR) continue;
+    if (written < 0 && errno == EAGAIN) {
+      RAMET_TRY(wait_for(fd, POLLOUT));
+      continue;
+    }
     if (written < 0) return os_error(path, "write");
     bytes.remove_prefix(static_cast<size_t>(written));
     if (offset != nullptr) *offset += static_cast<uint64_t>(written);
@@ -57,16 +62,33 @@ Status write_all(int fd, ByteView bytes, const std::string& path, uint64_t* offs
   return ok();
 }
 
+// Of a pipe that nobody reads yet: waits for a reader, until an interrupt.
+Result<int> open_for_writing(const std::string& path) {
+  for (;;) {
+    const int fd = ::open(path.c_str(), O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+    if (fd >= 0) return fd;
+    struct stat status {};
+    const int number = errno;
+    const bool is_pipe = ::stat(path.c_str(), &status) == 0 && S_ISFIFO(status.st_mode);
+    if (number != ENXIO || !is_pipe) return os_error(path, "open", number);
+    RAMET_TRY(check_interrupted());
+    ::poll(nullptr, 0, kPollMilliseconds);
+  }
+}
+
 }  // namespace
 
 Result<LocalSource> LocalSource::open(const std::string& path) {
   if (path == "-") {
-    LocalSource source(::dup(STDIN_FILENO), "standard input");
+    const int fd = ::fcntl(current_caller().in, F_DUPFD_CLOEXEC, 0);
+    LocalSource source(fd, "standard input");
     if (source.fd_ < 0) return os_error(source.path_, "dup");
     RAMET_TRY(source.describe());
     return source;
   }
-  LocalSource source(::open(path.c_str(), O_RDONLY | O_CLOEXEC), path);
+  RAMET_ASSIGN(const std::string real, current_caller().local_path(path));
+  // Without O_NONBLOCK opening a pipe waits for its writer, whatever happens meanwhile.
+  LocalSource source(::open(real.c_str(), O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC), path);
   if (source.fd_ < 0) return os_error(path, "open");
   RAMET_TRY(source.describe());
   return source;
@@ -102,13 +124,12 @@ Status LocalSource::describe() {
     attributes_.modified = nanoseconds(status.st_mtim);
     return ok();
   }
-  const mode_t mask = ::umask(0);
-  ::umask(mask);
+  const Caller& caller = current_caller();
   timespec now{};
   ::clock_gettime(CLOCK_REALTIME, &now);
-  attributes_.mode = S_IFREG | (0666 & ~mask);
-  attributes_.uid = ::getuid();
-  attributes_.gid = ::getgid();
+  attributes_.mode = S_IFREG | (0666 & ~caller.umask());
+  attributes_.uid = caller.uid();
+  attributes_.gid = caller.gid();
   attributes_.modified = nanoseconds(now);
   return ok();
 }
@@ -117,9 +138,9 @@ Status LocalSource::copy(uint64_t length, const Sink& sink) {
   std::vector<char> buffer(kBufferBytes);
   while (length > 0) {
     RAMET_TRY(check_interrupted());
-    if (!is_regular_) RAMET_TRY(wait_readable(fd_));
+    if (!is_regular_) RAMET_TRY(wait_for(fd_, POLLIN));
     const ssize_t got = ::read(fd_, buffer.data(), std::min<uint64_t>(buffer.size(), length));
-    if (got < 0 && errno == EINTR) continue;
+    if (got < 0 && (errno == EINTR || errno == EAGAIN)) continue;
     if (got < 0) return os_error(path_, "read");
     if (got == 0) break;  // check_unchanged() tells whether this is the end it had before
     RAMET_TRY(sink.data({buffer.data(), static_cast<size_t>(got)}));
@@ -166,13 +187,13 @@ Status LocalSource::read(const Sink& sink) {
   return check_unchanged();
 }
 
-Result<LocalTarget> LocalTarget::create(const std::string& path) {
+Result<LocalTarget> LocalTarget::create(const std::string& given) {
+  RAMET_ASSIGN(const std::string path, current_caller().local_path(given));
   struct stat status {};
   const bool exists = ::stat(path.c_str(), &status) == 0;
   if (exists && S_ISDIR(status.st_mode)) return os_error(path, "open", EISDIR);
-  if (exists && !S_ISREG(status.st_mode)) {
-    const int fd = ::open(path.c_str(), O_WRONLY | O_CLOEXEC);
-    if (fd < 0) return os_error(path, "open");
+  if (exists && (!S_ISREG(status.st_mode) || current_caller().is_own(given))) {
+    RAMET_ASSIGN(const int fd, open_for_writing(path));
     return LocalTarget(fd, path, "");
   }
   std::string written = path + ".ramet-XXXXXX";
@@ -229,7 +250,8 @@ Status LocalTarget::commit(uint64_t size, const Attributes& attributes) {
 
 bool is_local_directory(const std::string& path) {
   struct stat status {};
-  return ::stat(path.c_str(), &status) == 0 && S_ISDIR(status.st_mode);
+  const auto real = current_caller().local_path(path);
+  return real.ok() && ::stat(real->c_str(), &status) == 0 && S_ISDIR(status.st_mode);
 }
 
 }  // namespace ramet::tools

@@ -1,6 +1,4 @@
 // The program `ramet`.
-#include <unistd.h>
-
 #include <string>
 #include <vector>
 
@@ -11,5 +9,6 @@
 int main(int argc, char** argv) {
   ramet::io::raise_open_files_max();
   ramet::tools::install_signal_handlers();
-  return ramet::tools::run_program({argv + (argc > 0 ? 1 : 0), argv + argc}, STDOUT_FILENO);
+  return ramet::tools::run_program({argv + (argc > 0 ? 1 : 0), argv + argc},
+                                   ramet::tools::Caller::process());
 }

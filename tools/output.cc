@@ -7,6 +7,7 @@
 #include <cstring>
 
 #include "format/check.h"
+#include "tools/caller.h"
 #include "tools/text.h"
 
 namespace ramet::tools {
@@ -24,21 +25,17 @@ void Output::write(std::string_view bytes) {
 }
 
 Status Output::flush() {
-  std::string_view left = buffer_;
-  while (!left.empty() && error_.ok()) {
-    const ssize_t written = ::write(fd_, left.data(), left.size());
-    if (written >= 0) {
-      left.remove_prefix(static_cast<size_t>(written));
-      continue;
-    }
-    if (errno == EINTR) continue;
-    reader_is_gone_ = errno == EPIPE;
-    const ErrorCode code = errno == EPIPE                      ? ErrorCode::kCancelled
-                           : errno == ENOSPC || errno == EDQUOT ? ErrorCode::kOutOfSpace
-                                                               : ErrorCode::kIoError;
-    error_ = Error(code, fmt::format("writing the output: {}", std::strerror(errno)));
-  }
+  const int failed = error_.ok() ? write_stream(fd_, buffer_.data(), buffer_.size()) : 0;
   buffer_.clear();
+  if (failed == ECANCELED) {
+    error_ = Error(ErrorCode::kCancelled, "interrupted");
+  } else if (failed != 0) {
+    reader_is_gone_ = failed == EPIPE;
+    const ErrorCode code = failed == EPIPE                       ? ErrorCode::kCancelled
+                           : failed == ENOSPC || failed == EDQUOT ? ErrorCode::kOutOfSpace
+                                                                 : ErrorCode::kIoError;
+    error_ = Error(code, fmt::format("writing the output: {}", std::strerror(failed)));
+  }
   return error_;
 }
 

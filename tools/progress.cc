@@ -9,7 +9,7 @@
 
 #include <fmt/format.h>
 
-#include "tools/signals.h"
+#include "tools/caller.h"
 #include "tools/text.h"
 
 namespace ramet::tools {
@@ -20,15 +20,15 @@ constexpr auto kTick = std::chrono::milliseconds(50);
 constexpr int kTicksPerDraw = 4;
 constexpr size_t kBarColumns = 24;
 
-size_t terminal_columns() {
+size_t terminal_columns(int fd) {
   winsize size{};
-  if (::ioctl(STDERR_FILENO, TIOCGWINSZ, &size) != 0 || size.ws_col < 20) return 80;
+  if (::ioctl(fd, TIOCGWINSZ, &size) != 0 || size.ws_col < 20) return 80;
   return size.ws_col;
 }
 
-void to_stderr(std::string_view text) {
+void to_stderr(int fd, std::string_view text) {
   // A progress line that cannot be written is no reason to stop.
-  [[maybe_unused]] const ssize_t ignored = ::write(STDERR_FILENO, text.data(), text.size());
+  [[maybe_unused]] const ssize_t ignored = ::write(fd, text.data(), text.size());
 }
 
 std::string files_text(const ProgressState& state) {
@@ -137,7 +137,8 @@ std::string render_progress(const ProgressState& state, size_t columns) {
 ProgressLine::ProgressLine(std::string label, CopyProgress& progress, bool visible)
     : label_(std::move(label)),
       progress_(progress),
-      visible_(visible && ::isatty(STDERR_FILENO) != 0) {
+      caller_(current_caller()),
+      visible_(visible && ::isatty(caller_.err) != 0) {
   progress_.wants_totals = visible_;
   thread_ = std::thread([this] { watch(); });
 }
@@ -156,7 +157,7 @@ void ProgressLine::watch() {
   const auto start = Clock::now();
   std::unique_lock lock(mutex_);
   for (int tick = 0; !stopping_; ++tick) {
-    if (interrupted()) progress_.cancel = true;
+    if (caller_.interrupted()) progress_.cancel = true;
     if (visible_ && tick % kTicksPerDraw == 0) {
       const double elapsed = std::chrono::duration<double>(Clock::now() - start).count();
       meter_.sample(elapsed, progress_.bytes_done, progress_.files_done);
@@ -164,7 +165,7 @@ void ProgressLine::watch() {
     }
     wake_.wait_for(lock, kTick, [this] { return stopping_; });
   }
-  if (drawn_) to_stderr("\r\x1b[K");
+  if (drawn_) to_stderr(caller_.err, "\r\x1b[K");
 }
 
 void ProgressLine::draw(double elapsed) {
@@ -178,7 +179,8 @@ void ProgressLine::draw(double elapsed) {
   state.bytes_per_second = meter_.bytes_per_second();
   state.files_per_second = meter_.files_per_second();
   state.seconds_left = meter_.seconds_left(state.bytes_total, state.files_total);
-  to_stderr("\r" + render_progress(state, terminal_columns() - 1) + "\x1b[K");
+  const size_t columns = terminal_columns(caller_.err) - 1;
+  to_stderr(caller_.err, "\r" + render_progress(state, columns) + "\x1b[K");
   drawn_ = true;
 }
 

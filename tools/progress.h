@@ -14,6 +14,8 @@
 
 namespace ramet::tools {
 
+struct Caller;  // tools/caller.h
+
 // Rates over the last seconds, from samples of running totals. Not thread-safe. Times are seconds
 // of any clock that does not go back.
 class RateMeter {
@@ -58,7 +60,7 @@ struct ProgressState {
 std::string render_progress(const ProgressState& state, size_t columns);
 
 // Shows a line once the work has taken a second, and removes it in the end. Also watches for
-// interrupts (tools/signals.h) and sets progress.cancel. Starts one thread; the counters are
+// interrupts (tools/caller.h) and sets progress.cancel. Starts one thread; the counters are
 // borrowed until the destructor.
 class ProgressLine {
  public:
@@ -74,6 +76,7 @@ class ProgressLine {
 
   const std::string label_;
   CopyProgress& progress_;
+  const Caller& caller_;  // of the thread that made it
   const bool visible_;
   RateMeter meter_;    // of the thread
   bool drawn_ = false; // of the thread

@@ -1,11 +1,11 @@
 #include "tools/session.h"
 
-#include <cstdlib>
 #include <filesystem>
 #include <system_error>
 
 #include <fmt/format.h>
 
+#include "tools/local_client.h"
 #include "tools/progress.h"
 #include "tools/signals.h"
 #include "tools/text.h"
@@ -39,10 +39,10 @@ bool looks_like_store(const std::string& directory) {
 
 Result<std::string> find_store(Context& context) {
   if (!context.store.empty()) return context.store;
-  const char* variable = std::getenv("RAMET_STORE");
-  if (variable != nullptr && *variable != '\0') return std::string(variable);
+  if (const auto variable = context.caller.variable("RAMET_STORE")) return *variable;
   std::error_code error;
-  fs::path at = fs::current_path(error);
+  const fs::path here = context.caller.directory;
+  fs::path at = here.empty() ? fs::current_path(error) : here;
   while (!error) {
     if (looks_like_store(at.string())) return at.string();
     if (!at.has_relative_path()) break;
@@ -55,6 +55,7 @@ Result<std::string> find_store(Context& context) {
 
 Result<std::unique_ptr<Session>> Session::open(Context& context, Access access) {
   RAMET_ASSIGN(const std::string path, find_store(context));
+  if (context.caller.store != nullptr) return open_held(context, path);
   StoreOptions options;
   options.read_only = access == Access::kRead;
   options.verify_hits = context.verify_hits;
@@ -65,21 +66,41 @@ Result<std::unique_ptr<Session>> Session::open(Context& context, Access access) 
   return std::unique_ptr<Session>(new Session(context, std::move(*store)));
 }
 
+Result<std::unique_ptr<Session>> Session::open_held(Context& context, const std::string& path) {
+  const Caller& caller = context.caller;
+  std::error_code error;
+  if (!fs::equivalent(caller.from_here(path), caller.store_path, error)) {
+    return Error(ErrorCode::kFailedPrecondition,
+                 fmt::format("the daemon holds the store {}, not {}", caller.store_path, path));
+  }
+  std::unique_ptr<Session> session(new Session(context, *caller.store));
+  if (context.verify_hits) session->verifies_hits_ = session->store().verify_hits();
+  return session;
+}
+
 Session::~Session() {
   if (store_ != nullptr) ignore_error(close(), "the command failed, and reports why");
 }
 
 Status Session::close() {
   places_.clear();
+  store_ = nullptr;
+  verifies_hits_.reset();
+  if (own_ == nullptr) return ok();
   CopyProgress progress;
   const ProgressLine line("closing the store", progress, !context_.no_progress);
-  const Status closed = store_->close();
-  store_.reset();
+  const Status closed = own_->close();
+  own_.reset();
   return closed;
 }
 
 Result<int> with_session(Context& context, Access access,
                          const std::function<Result<int>(Session&)>& body) {
+  if (context.caller.store == nullptr) {
+    RAMET_ASSIGN(const std::string path, find_store(context));
+    RAMET_ASSIGN(const auto done, hand_over(context, path));
+    if (done) return *done;
+  }
   RAMET_ASSIGN(auto session, Session::open(context, access));
   RAMET_ASSIGN(const int exit_code, body(*session));
   RAMET_TRY(session->close());

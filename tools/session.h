@@ -1,5 +1,5 @@
-// A store that is open for the length of one command, and the way from a path on the command line
-// to what it names there.
+// The store that a command works on, open for its length or a daemon's, and the way from a path on
+// the command line to what it names there.
 #pragma once
 
 #include <memory>
@@ -30,6 +30,7 @@ struct Place {
 // Not thread-safe. Views and transactions that came from its store must be gone before close().
 class Session {
  public:
+  // A daemon's open store, if this runs there; kFailedPrecondition if it holds another one.
   static Result<std::unique_ptr<Session>> open(Context& context, Access access);
   // Closes if nobody did; what fails then was reported before or is found at the next open.
   ~Session();
@@ -37,7 +38,8 @@ class Session {
   Session& operator=(const Session&) = delete;
 
   Store& store() { return *store_; }
-  // Writes the last checkpoint: after it the next open has nothing to replay.
+  // Writes the last checkpoint: after it the next open has nothing to replay. Leaves a daemon's
+  // store as it is.
   Status close();
 
   // kNotFound with a hint.
@@ -48,10 +50,14 @@ class Session {
 
  private:
   Session(Context& context, std::unique_ptr<Store> store)
-      : context_(context), store_(std::move(store)) {}
+      : context_(context), own_(std::move(store)), store_(own_.get()) {}
+  Session(Context& context, Store& store) : context_(context), store_(&store) {}
+  static Result<std::unique_ptr<Session>> open_held(Context& context, const std::string& path);
 
   Context& context_;
-  std::unique_ptr<Store> store_;
+  std::unique_ptr<Store> own_;  // null: the daemon's
+  Store* store_;                // null: closed
+  std::shared_ptr<void> verifies_hits_;
   std::vector<Place> places_;  // the latest few, so that views are shared
 };
 

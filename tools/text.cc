@@ -9,6 +9,8 @@
 
 #include <fmt/format.h>
 
+#include "tools/caller.h"
+
 namespace ramet::tools {
 namespace {
 
@@ -121,7 +123,15 @@ std::string format_tm(const char* format, const std::tm& tm) {
 
 std::tm local(std::time_t seconds) {
   std::tm tm{};
-  ::localtime_r(&seconds, &tm);
+  const auto& elsewhere = current_caller().elsewhere;
+  if (!elsewhere || !elsewhere->zone) {
+    ::localtime_r(&seconds, &tm);
+    return tm;
+  }
+  const int32_t offset = serve::utc_offset_at(*elsewhere->zone, seconds);
+  const std::time_t shifted = seconds + offset;
+  ::gmtime_r(&shifted, &tm);
+  tm.tm_gmtoff = offset;  // for %z
   return tm;
 }
 

@@ -1,5 +1,6 @@
 // Text for people and for JSON: quoting of names, sizes, times, modes. All functions are pure and
-// thread-safe (local times read the process's time zone); they take any bytes.
+// thread-safe (local times are those of the caller's time zone, tools/caller.h); they take any
+// bytes.
 #pragma once
 
 #include <cstdint>

@@ -47,6 +47,7 @@ class BlockCache {
     cache_.insert(std::make_shared<const CachedBlock>(ref, raw));
   }
   size_t bytes() const { return cache_.stats().bytes; }
+  auto stats() const { return cache_.stats(); }
 
  private:
   static constexpr size_t kMissedSlots = 1u << 16;

@@ -401,6 +401,12 @@ Result<uint64_t> BlockStore::stored_checksum(SegmentNo number, Slot slot) {
   return header.payload_checksum;
 }
 
+Result<uint32_t> BlockStore::raw_length(const BlockRef& ref) {
+  RAMET_ASSIGN(const auto holder, find_or_load(ref.segment, For::kReading));
+  RAMET_ASSIGN(const FrameHeader header, holder->read_header(ref.slot));
+  return header.raw_len;
+}
+
 Result<SlotEntry> BlockStore::slot(SegmentNo number, Slot slot) {
   RAMET_ASSIGN(const auto holder, segment(number));
   return holder->slot(slot);

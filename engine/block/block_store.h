@@ -110,10 +110,17 @@ class BlockStore {
   // The payload of a frame in the map stream.
   Result<Bytes> read_map(const BlockRef& ref);
   Result<SlotEntry> slot(SegmentNo segment, Slot slot);
+  // The bytes of a block before it was compressed; reads its frame's header.
+  Result<uint32_t> raw_length(const BlockRef& ref);
   // Whether the segment is of this life, or the directory has it and does not give it up.
   bool is_known(SegmentNo segment);
   // StoreOptions::verify_hits.
-  bool verifies_hits() const { return config_.options.verify_hits; }
+  bool verifies_hits() const { return config_.options.verify_hits || hit_verifiers_ != 0; }
+  // As if it were on while what it returns lives. Thread-safe.
+  std::shared_ptr<void> verify_hits() {
+    ++hit_verifiers_;
+    return {this, [this](void*) { --hit_verifiers_; }};
+  }
   // Whether reading the slot failed a check since the store was opened.
   bool is_damaged(SegmentNo segment, Slot slot);
   // The checksum that a reference to the slot carries, from its frame header.
@@ -217,6 +224,7 @@ class BlockStore {
   Status noted(const Segment& segment, Status status);
   void note_sync_failure(const Error& error);
 
+  std::atomic<int> hit_verifiers_{0};
   BlockStoreConfig config_;
   const std::shared_ptr<PieceMemory> piece_memory_ = std::make_shared<PieceMemory>();
   const Epoch newest_epoch_;

@@ -4,6 +4,8 @@
 
 #include <fmt/format.h>
 
+#include "engine/no_wait.h"
+
 namespace ramet::engine {
 namespace {
 
@@ -141,7 +143,9 @@ std::vector<SlotEntry> Segment::slots(Slot first, Slot last) const {
 }
 
 Error Segment::damaged(const BlockRef& ref, uint64_t offset, const Error& cause) const {
-  return Error(cause.code() == ErrorCode::kIoError ? ErrorCode::kIoError : ErrorCode::kCorruption,
+  const bool says_nothing =
+      cause.code() == ErrorCode::kIoError || cause.code() == ErrorCode::kWouldWait;
+  return Error(says_nothing ? cause.code() : ErrorCode::kCorruption,
                fmt::format("segment {} slot {} ({} at offset {}): {}", ref.segment, ref.slot,
                            file_->path(), offset, cause.message()));
 }
@@ -152,6 +156,11 @@ Status Segment::read_bytes(uint64_t offset, std::span<char> into) const {
     if (done) return ok();
   } else if (offset >= settled_end_) {
     return Error(ErrorCode::kCorruption, "the frame ends behind the segment's end");
+  }
+  if (NoWaitScope::active()) {
+    RAMET_ASSIGN(const bool cached, file_->read_cached(offset, into));
+    if (cached) return ok();
+    return Error(ErrorCode::kWouldWait, "it must be read from the disk");
   }
   RAMET_ASSIGN(const size_t got, file_->read(offset, into));
   if (got == into.size()) return ok();

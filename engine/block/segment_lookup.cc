@@ -4,6 +4,7 @@
 
 #include "engine/block/block_store.h"
 #include "engine/block/segment_scan.h"
+#include "engine/no_wait.h"
 
 namespace ramet::engine {
 namespace {
@@ -34,6 +35,9 @@ Result<std::shared_ptr<Segment>> BlockStore::find_or_load(SegmentNo number, For 
       recent_.splice(recent_.begin(), recent_, cached->second.position);
       return cached->second.segment;
     }
+  }
+  if (NoWaitScope::active()) {
+    return Error(ErrorCode::kWouldWait, "a segment's slot table must be read from the disk");
   }
   // The map is read to find other segments; its own are found by their files.
   auto loaded = rebuilt ? load_table_again(rebuilt)

@@ -35,8 +35,34 @@ std::string container_entry(ContainerSpace space, ByteView key) {
     case ContainerSpace::kDirent: {
       const auto k = decode_dirent_key(key);
       if (k.ok()) {
-        return fmt::format("name '{}' in folder {}", printable(k->name), to_uuid(k->folder));
+        return fmt::format("name '{}' in folder {}", printable(object_name_from_key(k->name)), to_uuid(k->folder));
       }
+      break;
+    }
+    case ContainerSpace::kRemoved: {
+      const auto k = decode_removed_key(key);
+      if (k.ok()) {
+        return fmt::format("removed name '{}' in folder {}",
+                           printable(object_name_from_key(k->name)), to_uuid(k->folder));
+      }
+      break;
+    }
+    case ContainerSpace::kVersion: {
+      const auto k = decode_version_key(key);
+      if (k.ok()) return fmt::format("version {} of object {}", k->n, to_uuid(k->id));
+      break;
+    }
+    case ContainerSpace::kHistoryExtent: {
+      const auto k = decode_history_extent_key(key);
+      if (k.ok()) {
+        return fmt::format("extents of version {} of object {} up to {}", k->n, to_uuid(k->id),
+                           k->end);
+      }
+      break;
+    }
+    case ContainerSpace::kDocument: {
+      const auto k = decode_document_key(key);
+      if (k.ok()) return fmt::format("document '{}'", printable(k->name));
       break;
     }
     case ContainerSpace::kFolder: {

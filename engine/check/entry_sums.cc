@@ -108,6 +108,30 @@ Status add_entry(ByteView key, ByteView value, std::span<const BlockRef> refs, E
       }
       return ok();
     }
+    case ContainerSpace::kVersion: {
+      RAMET_ASSIGN(const VersionKey version, decode_version_key(key));
+      RAMET_ASSIGN(const ObjectRecord record,
+                   decode_object(version.id, version.type, value, refs));
+      in_pieces = record.form == ContentForm::kInline || record.form == ContentForm::kExtents;
+      return ok();
+    }
+    case ContainerSpace::kHistoryExtent: {
+      in_pieces = true;
+      RAMET_ASSIGN(const HistoryExtentKey extent, decode_history_extent_key(key));
+      RAMET_ASSIGN(const auto run, decode_extent_run(value, refs));
+      if (!run.empty() && run.back().end() != extent.end) {
+        return Error(ErrorCode::kCorruption, "a run of extents does not end where its key says");
+      }
+      return ok();
+    }
+    case ContainerSpace::kRemoved: {
+      const auto entry = decode_entry(key, value);
+      return entry.ok() ? ok() : Status(entry.error());
+    }
+    case ContainerSpace::kDocument: {
+      const auto document = decode_document_key(key);
+      return document.ok() ? ok() : Status(document.error());
+    }
     default: return ok();
   }
 }

@@ -122,7 +122,7 @@ void RootsCheck::describe(const NamedTree& tree, const TreeProblem& problem, Fin
     if (key.ok()) id = key->id;
   } else if (*space == ContainerSpace::kDirent) {
     const auto key = decode_dirent_key(problem.key);
-    if (key.ok()) finding.path = printable(key->name);
+    if (key.ok()) finding.path = printable(object_name_from_key(key->name));
     return;
   }
   if (!id) return;

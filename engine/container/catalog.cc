@@ -191,6 +191,7 @@ ContainerInfo info_of(const ContainerEntry& entry) {
   info.lineage = entry.record.lineage;
   info.note = entry.record.note;
   info.expires = entry.record.expires;
+  info.flat = entry.record.flat;
   return info;
 }
 

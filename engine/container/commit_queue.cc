@@ -1,6 +1,7 @@
 #include "engine/container/commit_queue.h"
 
 #include <algorithm>
+#include <bit>
 
 #include <fmt/format.h>
 
@@ -232,6 +233,8 @@ void CommitQueue::lead(std::unique_lock<std::mutex>& lock, const Item* own) {
     durable_ = group[durable - 1]->state;
     durable_.position = log_.position();
     publish(durable_);
+    group_stats_.commits += durable;
+    ++group_stats_.groups[static_cast<size_t>(std::bit_width(durable - 1))];
   }
   if (!status.ok()) fail_queued(group, durable, status.error());
   // Who leads next first: the device waits for it. The others only when their group is durable
@@ -250,6 +253,11 @@ void CommitQueue::lead(std::unique_lock<std::mutex>& lock, const Item* own) {
   const std::lock_guard again(mu_);
   unfinished_ -= finished;
   changed_.notify_all();
+}
+
+CommitQueue::GroupStats CommitQueue::group_stats() const {
+  const std::lock_guard lock(mu_);
+  return group_stats_;
 }
 
 CommitQueue::Item* CommitQueue::pass_on() {

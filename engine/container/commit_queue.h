@@ -19,6 +19,7 @@
 // Thread-safe.
 #pragma once
 
+#include <array>
 #include <atomic>
 #include <condition_variable>
 #include <deque>
@@ -79,6 +80,11 @@ class CommitQueue {
   void drain();
 
   HeadState durable() const;
+  struct GroupStats {
+    uint64_t commits = 0;                  // that are durable, of this life
+    std::array<uint64_t, 13> groups{};     // of up to 1, 2, 4, ..., 4096 commits
+  };
+  GroupStats group_stats() const;
   // Why the queue refuses commits, if it does.
   std::optional<Error> failure();
 
@@ -162,6 +168,7 @@ class CommitQueue {
   Epoch epoch_ = 0;
   std::atomic<uint64_t> id_sequence_{0};
   std::deque<Item*> queue_;
+  GroupStats group_stats_;
   bool leading_ = false;
   bool wants_thread_ = false;  // leading_, but nobody does: the first in the queue does not wait
   uint64_t unfinished_ = 0;    // of commit_async()

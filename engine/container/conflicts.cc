@@ -34,6 +34,10 @@ class Checker {
       RAMET_ASSIGN(const ObjectKey object, decode_object_key(key));
       return check_object(object.id, object.type, after == nullptr);
     }
+    if (space == ContainerSpace::kVersion) {
+      RAMET_ASSIGN(const VersionKey version, decode_version_key(key));
+      return check_object(version.id, version.type, false);
+    }
     if (space == ContainerSpace::kLinkedBy) {
       RAMET_ASSIGN(const LinkedByKey linked, decode_linked_by_key(key));
       return check_names(linked, after == nullptr);
@@ -62,10 +66,10 @@ class Checker {
     Value was, is;
     RAMET_ASSIGN(const bool in_base, get(context_, base_, key, &was));
     RAMET_ASSIGN(const bool in_work, get(context_, work_, key, &is));
-    if (!in_base && !in_work) return ok();  // new there
-    if (!in_work && there_gone) return ok();  // both removed it
+    if (in_base && !in_work && there_gone) return ok();  // both removed it
     bool changed = in_base != in_work || !same_value(was, is);
-    for (const KeyRange& range : {extent_range(type, id, 0), linked_by_range(id)}) {
+    for (const KeyRange& range : {extent_range(type, id, 0), linked_by_range(id),
+                                  object_range(ContainerSpace::kVersion, type, id)}) {
       if (changed) break;
       RAMET_ASSIGN(changed, differs(context_, base_, work_, range.from, range.to));
     }
@@ -85,7 +89,7 @@ class Checker {
     const Reader work(context_, work_);
     const bool is_folder = !dirent.name.empty() && dirent.name.back() == '/';
     const std::string name = is_folder ? dirent.name.substr(0, dirent.name.size() - 1)
-                                       : dirent.name;
+                                       : std::string(object_name_from_key(dirent.name));
     RAMET_ASSIGN(const auto mine, work.find(dirent.folder, name));
     if (mine) {
       const IdBytes& id = mine->is_folder() ? mine->folder.bytes : mine->object.bytes;

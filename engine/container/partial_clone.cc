@@ -155,7 +155,11 @@ class PartialClone {
     // A second name of an object that was cloned already is a second name of the clone.
     const auto known = cloned_.find(id);
     if (known != cloned_.end()) return target_.link(known->second, folder, name);
-    RAMET_ASSIGN(ObjectRecord record, source_.object(id));
+    RAMET_ASSIGN(const ObjectRecord source_record, source_.object(id));
+    ObjectRecord record = source_record;
+    record.info.version = 0;  // its history is not carried along
+    record.info.unversioned = false;
+    record.info.lock = {};
     const bool has_more_names = record.info.links_count > 1;
     if (fresh_) {
       record.info.id = store_.new_id<ObjectId>();
@@ -171,7 +175,7 @@ class PartialClone {
       }
       if (there.error().code() != ErrorCode::kNotFound) return there.error();
     }
-    RAMET_TRY(copy_extents(record, id));
+    RAMET_TRY(target_.share_extents(source_.root(), source_record, record.info.id));
     record.info.created = fresh_ ? store_.env().now() : record.info.created;
     record.info.folder = folder;
     record.info.name = name;
@@ -181,27 +185,6 @@ class PartialClone {
     ++result_.objects_created;
     result_.bytes_shared += record.info.size;
     return ok();
-  }
-
-  // Entries of the content map, with the same references.
-  Status copy_extents(const ObjectRecord& record, const ObjectId& from) {
-    for (const Extent& extent : record.extents) lean_on(extent.block);
-    if (record.form != ContentForm::kExtents) return ok();
-    const KeyRange range = extent_range(record.info.type, from, 0);
-    Cursor cursor(store_.context(), source_.root());
-    RAMET_TRY(cursor.seek(range.from));
-    while (cursor.valid() && range.contains(cursor.key())) {
-      RAMET_ASSIGN(const ExtentKey key, decode_extent_key(cursor.key()));
-      for (const BlockRef& ref : cursor.refs()) lean_on(ref);
-      RAMET_TRY(target_.put(extent_key(key.type, record.info.id, key.content, key.end),
-                            Bytes(cursor.value()), {cursor.refs().begin(), cursor.refs().end()}));
-      RAMET_TRY(cursor.next());
-    }
-    return ok();
-  }
-
-  void lean_on(const BlockRef& ref) {
-    if (store_.blocks().is_volatile(ref)) target_.ingest().lean_on(ref);
   }
 
   StoreImpl& store_;
@@ -223,6 +206,10 @@ Result<CloneResult> clone_part(StoreImpl& store, const CloneSpec& spec) {
   RAMET_ASSIGN(const auto view, store.view(spec.source, spec.snapshot));
   const Reader& source = static_cast<const ViewImpl&>(*view).reader();
   auto& target = static_cast<TransactionImpl&>(*transaction);
+  if (source.flat() != target.policy().flat) {
+    return Error(ErrorCode::kFailedPrecondition,
+                 "one of the two containers is flat (its names are whole keys), the other has folders");
+  }
   PartialClone clone(store, spec, source, target, spec.source == spec.target);
   RAMET_TRY(clone.run());
   CloneResult result = clone.take_result();

@@ -11,6 +11,7 @@ namespace ramet::engine {
 namespace {
 
 constexpr size_t kNameBytesMax = 255;
+constexpr size_t kKeyNameBytesMax = 1024;
 // Folders deeper than this are a loop of damaged parents.
 constexpr int kDepthMax = 65536;
 
@@ -41,6 +42,19 @@ Status check_name(std::string_view name) {
   return ok();
 }
 
+Status check_key_name(std::string_view name) {
+  if (name.empty() || name.size() > kKeyNameBytesMax) {
+    return Error(ErrorCode::kInvalidArgument,
+                 fmt::format("a key must have 1 to {} bytes, not {}: '{}'", kKeyNameBytesMax,
+                             name.size(), printable(name.substr(0, 64))));
+  }
+  if (name.find('\0') != name.npos) {
+    return Error(ErrorCode::kInvalidArgument,
+                 fmt::format("'{}' cannot be a key", printable(name)));
+  }
+  return ok();
+}
+
 Result<std::vector<std::string>> split_path(std::string_view path) {
   std::vector<std::string> names;
   while (!path.empty()) {
@@ -55,7 +69,8 @@ Result<std::vector<std::string>> split_path(std::string_view path) {
 }
 
 Result<Entry> decode_entry(ByteView key, ByteView value, FolderId* holder) {
-  RAMET_ASSIGN(DirentKey dirent, decode_dirent_key(key));
+  const bool removed = container_space_of(key) == ContainerSpace::kRemoved;
+  RAMET_ASSIGN(DirentKey dirent, removed ? decode_removed_key(key) : decode_dirent_key(key));
   if (holder != nullptr) *holder = dirent.folder;
   RAMET_ASSIGN(const DirentValue decoded, decode_dirent_value(value));
   Entry entry;
@@ -71,6 +86,7 @@ Result<Entry> decode_entry(ByteView key, ByteView value, FolderId* holder) {
     entry.name.pop_back();
   } else {
     entry.object = ObjectId{dirent.id};
+    entry.name.resize(object_name_from_key(entry.name).size());
   }
   return entry;
 }
@@ -78,7 +94,7 @@ Result<Entry> decode_entry(ByteView key, ByteView value, FolderId* holder) {
 Result<std::optional<Entry>> Reader::find(const FolderId& folder, std::string_view name) const {
   for (const bool as_folder : {false, true}) {
     const KeyRange range =
-        dirent_range(folder, as_folder ? std::string(name) + "/" : std::string(name));
+        dirent_range(folder, as_folder ? std::string(name) + "/" : object_name_in_key(name));
     Cursor cursor(context_, root_);
     RAMET_TRY(cursor.seek(range.from));
     if (!cursor.valid() || !range.contains(cursor.key())) continue;
@@ -88,11 +104,28 @@ Result<std::optional<Entry>> Reader::find(const FolderId& folder, std::string_vi
   return std::optional<Entry>();
 }
 
+Result<std::optional<Entry>> Reader::find_removed(const FolderId& folder,
+                                                  std::string_view name) const {
+  const KeyRange range = removed_range(folder, name);
+  Cursor cursor(context_, root_);
+  RAMET_TRY(cursor.seek(range.from));
+  if (!cursor.valid() || !range.contains(cursor.key())) return std::optional<Entry>();
+  RAMET_ASSIGN(Entry entry, decode_entry(cursor.key(), cursor.value()));
+  return std::optional<Entry>(std::move(entry));
+}
+
 Result<Entry> Reader::lookup(std::string_view path) const {
-  RAMET_ASSIGN(const auto names, split_path(path));
   Entry at;
   at.entry_class = EntryClass::kFolder;
   at.folder = kRootFolder;
+  if (flat_) {
+    if (path.starts_with('/')) path.remove_prefix(1);
+    if (path.empty()) return at;
+    RAMET_ASSIGN(auto found, find(kRootFolder, path));
+    if (found) return std::move(*found);
+    return Error(ErrorCode::kNotFound, fmt::format("there is no '{}'", printable(path)));
+  }
+  RAMET_ASSIGN(const auto names, split_path(path));
   std::string walked;
   for (const std::string& name : names) {
     if (!at.is_folder()) {
@@ -111,18 +144,37 @@ Result<Entry> Reader::lookup(std::string_view path) const {
 Status Reader::list(const FolderId& folder, std::string_view after,
                     const std::function<bool(const Entry&)>& visit) const {
   const KeyRange range = folder_range(folder);
-  Cursor cursor(context_, root_);
   Bytes from = range.from;
   if (!after.empty()) {
     // A folder and a file sort apart: `after` may stand for either; both lie before its end.
     RAMET_ASSIGN(const auto entry, find(folder, after));
     const bool is_folder = entry && entry->is_folder();
-    from = dirent_range(folder, is_folder ? std::string(after) + "/" : std::string(after)).to;
+    from = dirent_range(folder, is_folder ? std::string(after) + "/" : object_name_in_key(after)).to;
   }
+  return walk_names(std::move(from), range, visit);
+}
+
+Status Reader::list_from(const FolderId& folder, std::string_view prefix, std::string_view from,
+                         const std::function<bool(const Entry&)>& visit) const {
+  return walk_names(dirent_prefix_range(folder, std::max(prefix, from)).from,
+                    dirent_prefix_range(folder, prefix), visit);
+}
+
+Status Reader::list_removed(const FolderId& folder, std::string_view prefix,
+                            std::string_view from,
+                            const std::function<bool(const Entry&)>& visit) const {
+  return walk_names(removed_prefix_range(folder, std::max(prefix, from)).from,
+                    removed_prefix_range(folder, prefix), visit);
+}
+
+Status Reader::walk_names(Bytes from, const KeyRange& range,
+                          const std::function<bool(const Entry&)>& visit) const {
+  Cursor cursor(context_, root_);
   Status first_damage = ok();
   Status status = cursor.seek(from);
   for (;;) {
     if (!status.ok()) {
+      if (status.error().code() == ErrorCode::kWouldWait) return status;
       if (first_damage.ok()) first_damage = status;
       if (!cursor.damaged()) return first_damage;
       status = cursor.skip_damaged();
@@ -170,6 +222,45 @@ Result<ObjectRecord> Reader::find_object(const ObjectId& id) const {
     return Error(ErrorCode::kNotFound, fmt::format("there is no object {}", to_uuid(id)));
   }
   return decode_object(id, type, value.bytes(), value.refs());
+}
+
+Result<ObjectRecord> Reader::object(const ObjectId& id, VersionNumber version) const {
+  if (version == kCurrentVersion) return object(id);
+  const auto not_found = [&] {
+    return Error(ErrorCode::kNotFound,
+                 fmt::format("object {} has no version {}", to_uuid(id), version));
+  };
+  auto current = find_object(id);
+  if (current.ok() && current->info.version == version) return current;
+  if (!current.ok() && current.error().code() != ErrorCode::kNotFound) return current;
+  RAMET_ASSIGN(const TypeNumber type, type_of(id));
+  Value value;
+  RAMET_ASSIGN(const bool found, get(context_, root_, version_key(type, id, version), &value));
+  if (!found) return not_found();
+  RAMET_ASSIGN(ObjectRecord record, decode_object(id, type, value.bytes(), value.refs()));
+  record.earlier = true;
+  return record;
+}
+
+Status Reader::earlier_versions(const ObjectId& id,
+                                const std::function<bool(ObjectRecord&)>& visit) const {
+  RAMET_ASSIGN(const TypeNumber type, type_of(id));
+  const KeyRange range = object_range(ContainerSpace::kVersion, type, id);
+  Cursor cursor(context_, root_);
+  RAMET_TRY(cursor.seek(range.from));
+  while (cursor.valid() && range.contains(cursor.key())) {
+    RAMET_ASSIGN(ObjectRecord record, decode_object(id, type, cursor.value(), cursor.refs()));
+    record.earlier = true;
+    if (!visit(record)) break;
+    RAMET_TRY(cursor.next());
+  }
+  return ok();
+}
+
+KeyRange Reader::extent_entries(const ObjectRecord& record) {
+  const ObjectInfo& info = record.info;
+  return record.earlier ? history_extent_range(info.type, info.id, info.version)
+                        : extent_range(info.type, info.id, 0);
 }
 
 Result<bool> Reader::has_folder(const FolderId& id) const {
@@ -234,9 +325,11 @@ Status Reader::walk_extents(const ObjectRecord& record, uint64_t from, uint64_t 
     return ok();
   }
   const ObjectInfo& info = record.info;
-  const KeyRange range = extent_range(info.type, info.id, 0);
+  const KeyRange range = extent_entries(record);
   Cursor cursor(context_, root_);
-  RAMET_TRY(cursor.seek(extent_seek_key(info.type, info.id, 0, from)));
+  RAMET_TRY(cursor.seek(record.earlier
+                            ? history_extent_key(info.type, info.id, info.version, 0, from + 1)
+                            : extent_seek_key(info.type, info.id, 0, from)));
   while (cursor.valid() && range.contains(cursor.key())) {
     RAMET_ASSIGN(const auto extents, decode_extent_run(cursor.value(), cursor.refs()));
     if (!hand_out(extents)) break;

@@ -10,6 +10,7 @@
 
 #include "engine/container/records.h"
 #include "engine/tree/query.h"
+#include "format/keys.h"
 
 namespace ramet::engine {
 
@@ -18,6 +19,8 @@ namespace ramet::engine {
 Result<std::vector<std::string>> split_path(std::string_view path);
 // 1 to 255 bytes, no '/', no NUL, not "." or "..".
 Status check_name(std::string_view name);
+// A name of a flat container: 1 to 1024 bytes, no NUL.
+Status check_key_name(std::string_view name);
 // How names are shown in error messages: control bytes escaped.
 std::string printable(std::string_view name);
 
@@ -33,13 +36,27 @@ class Reader {
   Result<Entry> lookup(std::string_view path) const;
   Status list(const FolderId& folder, std::string_view after,
               const std::function<bool(const Entry&)>& visit) const;
+  // View::list_from() and View::list_removed().
+  Status list_from(const FolderId& folder, std::string_view prefix, std::string_view from,
+                   const std::function<bool(const Entry&)>& visit) const;
+  Status list_removed(const FolderId& folder, std::string_view prefix, std::string_view from,
+                      const std::function<bool(const Entry&)>& visit) const;
+  // The REMOVED entry of a name.
+  Result<std::optional<Entry>> find_removed(const FolderId& folder, std::string_view name) const;
 
   Result<ObjectRecord> object(const ObjectId& id) const;
+  // That version, a deletion too. kNotFound.
+  Result<ObjectRecord> object(const ObjectId& id, VersionNumber version) const;
+  // Earlier ones, newest first, until `visit` returns false.
+  Status earlier_versions(const ObjectId& id,
+                          const std::function<bool(ObjectRecord&)>& visit) const;
   Result<FolderInfo> folder(const FolderId& id) const;
   Result<bool> has_folder(const FolderId& id) const;
   Result<std::string> path_of(const FolderId& id) const;
   Result<std::string> path_of(const ObjectRecord& record) const;
 
+  // Where the record's EXTENT entries are: those of an earlier version stand apart.
+  static KeyRange extent_entries(const ObjectRecord& record);
   // Extents that touch [from, to), in order, until `visit` returns false.
   Status extents(const ObjectRecord& record, uint64_t from, uint64_t to,
                  const std::function<bool(const Extent&)>& visit) const;
@@ -50,6 +67,9 @@ class Reader {
 
  private:
   Result<TypeNumber> type_of(const ObjectId& id) const;
+  // Entries from this key on, to the end of the range; goes on behind damage.
+  Status walk_names(Bytes from, const KeyRange& range,
+                    const std::function<bool(const Entry&)>& visit) const;
   Result<ObjectRecord> find_object(const ObjectId& id) const;
   Status walk_extents(const ObjectRecord& record, uint64_t from, uint64_t to,
                       const std::function<bool(const Extent&)>& visit) const;
@@ -59,7 +79,12 @@ class Reader {
   bool flat_;
 };
 
-// The Entry that a dirent stands for. kCorruption for malformed ones. `holder` receives the folder
+// Where the run of an EXTENT or HISTORY_EXTENT entry ends: keys of both end with it.
+inline uint64_t end_of_run(ByteView key) {
+  return load_big_endian<uint64_t>(key.data() + key.size() - sizeof(uint64_t));
+}
+
+// The Entry that a DIRENT or REMOVED entry stands for. kCorruption for malformed ones. `holder` receives the folder
 // that the name stands in, unless null.
 Result<Entry> decode_entry(ByteView key, ByteView value, FolderId* holder = nullptr);
 

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "engine/container/metadata.h"
 #include "format/catalog_generated.h"
 #include "format/object_generated.h"
 
@@ -17,6 +18,8 @@ using ByteVector = flatbuffers::Vector<uint8_t>;
 // Bits of fb::Object.flags; on disk.
 constexpr uint32_t kFlagExtentEntries = 1;
 constexpr uint32_t kFlagHidden = 2;
+constexpr uint32_t kFlagDeletion = 4;
+constexpr uint32_t kFlagUnversioned = 8;
 
 Bytes finished(FlatBufferBuilder& builder) {
   return Bytes(reinterpret_cast<const char*>(builder.GetBufferPointer()), builder.GetSize());
@@ -249,6 +252,14 @@ void put_setting(std::vector<Setting>& settings, const std::string& name,
   }
 }
 
+std::string_view own_setting(const ContainerRecord& record, std::string_view name) {
+  for (const Setting& setting : record.settings) {
+    if (setting.name == name) return setting.value;
+  }
+  const SettingSpec* spec = find_setting(name);
+  return spec == nullptr ? std::string_view() : spec->default_value;
+}
+
 Bytes encode_setting(std::string_view value) {
   FlatBufferBuilder builder(64);
   builder.Finish(fb::CreateSetting(builder, builder.CreateString(value)));
@@ -299,6 +310,20 @@ Result<DropRecord> decode_drop(ByteView bytes) {
   return record;
 }
 
+namespace {
+
+// What keeps a container from being dropped, wherever it lies.
+Summary lock_summary(const fb::Object& table) {
+  Summary summary;
+  if (table.legal_hold()) summary[SummaryColumn::kLegalHolds] = 1;
+  if (table.retention_mode() != 0 && table.retain_until() > 0) {
+    summary[SummaryColumn::kRetainUntil] = static_cast<uint64_t>(table.retain_until());
+  }
+  return summary;
+}
+
+}  // namespace
+
 Summary object_summary(ByteView value) {
   Summary summary;
   summary[SummaryColumn::kObjects] = 1;
@@ -307,7 +332,13 @@ Summary object_summary(ByteView value) {
   summary[SummaryColumn::kContentBytes] = table->size();
   if (table->state() != fb::ObjectState::Closed) summary[SummaryColumn::kOpen] = 1;
   if ((table->flags() & kFlagHidden) != 0) summary[SummaryColumn::kHidden] = 1;
+  summary.combine(lock_summary(*table.get()));
   return summary;
+}
+
+Summary version_summary(ByteView value) {
+  const Checked<fb::Object> table(value);
+  return table.get() == nullptr ? Summary() : lock_summary(*table.get());
 }
 
 EncodedRecord encode_object(const ObjectRecord& record) {
@@ -318,6 +349,7 @@ EncodedRecord encode_object(const ObjectRecord& record) {
   const auto target = bytes_of(builder, info.target);
   const auto extents = bytes_of(builder, content.run);
   const auto xattrs = encode_xattrs(builder, info.attributes.xattrs);
+  const MetadataFields metadata = encode_metadata(builder, info.metadata);
   const fb::Id folder = to_fb(info.folder);
   fb::Hash content_id;
   std::memcpy(&content_id, info.content_id.bytes.data(), sizeof content_id);
@@ -335,11 +367,16 @@ EncodedRecord encode_object(const ObjectRecord& record) {
     table.add_content_id(&content_id);
   }
   table.add_flags((record.form == ContentForm::kExtents ? kFlagExtentEntries : 0) |
-                  (info.hidden ? kFlagHidden : 0));
+                  (info.hidden ? kFlagHidden : 0) |
+                  (record.deletion ? kFlagDeletion : 0) |
+                  (info.unversioned ? kFlagUnversioned : 0));
   if (!target.IsNull()) table.add_target(target);
   table.add_links_count(info.links_count);
   if (!xattrs.IsNull()) table.add_xattrs(xattrs);
   table.add_device(info.attributes.device);
+  add_metadata(table, metadata);
+  table.add_version(info.version);
+  add_lock(table, info.lock);
   builder.Finish(table.Finish());
   return {finished(builder), std::move(content.refs)};
 }
@@ -366,6 +403,11 @@ Result<ObjectRecord> decode_object(ObjectId id, TypeNumber type, ByteView value,
   info.target = bytes_from(table->target());
   info.links_count = table->links_count();
   info.hidden = (table->flags() & kFlagHidden) != 0;
+  info.unversioned = (table->flags() & kFlagUnversioned) != 0;
+  info.version = table->version();
+  info.lock = decode_lock(*table.get());
+  record.deletion = (table->flags() & kFlagDeletion) != 0;
+  RAMET_TRY(decode_metadata(*table.get(), value.size(), info.metadata));
   if (const fb::Hash* hash = table->content_id()) {
     std::memcpy(info.content_id.bytes.data(), hash, sizeof *hash);
   }

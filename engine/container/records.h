@@ -46,6 +46,8 @@ Result<ContainerRecord> decode_container(ByteView bytes);
 // Sets or, without a value, removes one of a list that is in name order.
 void put_setting(std::vector<Setting>& settings, const std::string& name,
                  const std::optional<std::string>& value);
+// What the container itself says, or the default: for settings that only containers have.
+std::string_view own_setting(const ContainerRecord& record, std::string_view name);
 // The value of a SETTING entry: one of the store's own.
 Bytes encode_setting(std::string_view value);
 Result<std::string> decode_setting(ByteView bytes);
@@ -71,6 +73,8 @@ struct ObjectRecord {
   ObjectInfo info;
   ContentForm form = ContentForm::kEmpty;
   std::vector<Extent> extents;  // kOneBlock and kInline
+  bool deletion = false;        // VERSION only: the name was removed then
+  bool earlier = false;         // it stands in VERSION, and its extents in HISTORY_EXTENT
 };
 
 struct EncodedRecord {
@@ -82,8 +86,9 @@ EncodedRecord encode_object(const ObjectRecord& record);
 Result<ObjectRecord> decode_object(ObjectId id, TypeNumber type, ByteView value,
                                    std::span<const BlockRef> refs);
 
-// What an OBJECT value adds to summaries; one object for malformed bytes.
+// What an OBJECT value adds to summaries; one object for malformed bytes. And a VERSION value.
 Summary object_summary(ByteView value);
+Summary version_summary(ByteView value);
 
 Bytes encode_folder(const FolderInfo& info);
 Result<FolderInfo> decode_folder(FolderId id, ByteView value);

@@ -23,6 +23,7 @@ Summary summarize_entry(ByteView key, ByteView value) {
       if (dirent.ok()) summary[SummaryColumn::kEntryBytes] = dirent->size;
       return summary;
     }
+    case ContainerSpace::kVersion: return version_summary(value);
     case ContainerSpace::kFolder:
       summary[SummaryColumn::kFolders] = 1;
       return summary;

@@ -8,6 +8,7 @@
 #include "engine/container/conflicts.h"
 #include "engine/container/quota.h"
 #include "engine/container/records.h"
+#include "engine/expect.h"
 #include "engine/store_impl.h"
 #include "engine/tree/diff.h"
 #include "engine/tree/persist.h"
@@ -25,16 +26,17 @@ bool has_pending(std::span<const BlockRef> refs) {
 
 TransactionImpl::TransactionImpl(StoreImpl& store, std::unique_ptr<Pins::Writer> hold,
                                  ContainerId container, const Root& base, Sequence sequence,
-                                 Compression compression)
+                                 const ContainerPolicy& policy)
     : store_(store),
       hold_(std::move(hold)),
       context_(store.context()),
       container_(container),
+      policy_(policy),
       base_(base),
       sequence_(sequence + 1),
       work_(std::in_place, context_, base),
       ingest_(store.blocks(), *store.index(), *hold_, store.options().inline_block_bytes,
-              compression) {}
+              policy.compression) {}
 
 TransactionImpl::~TransactionImpl() = default;
 
@@ -140,6 +142,10 @@ Status TransactionImpl::resolve_working_copy() {
   return ok();
 }
 
+bool TransactionImpl::waits_to_commit() const {
+  return only_removes_ || spilled_ || grafted_ || store_.checkpoint_is_far_behind();
+}
+
 Result<Sequence> TransactionImpl::commit() {
   CommitRequest request;
   RAMET_TRY(make_request(request));
@@ -216,6 +222,10 @@ Status TransactionImpl::prepare(const HeadState& head, CommitRequest& request) {
   if (record.rolled_back >= sequence_) {
     return Error(ErrorCode::kBusy,
                  "the container was rolled back meanwhile; begin the transaction again");
+  }
+  if (expected_ && (std::max(entry->root.birth, record.rolled_back) != *expected_ ||
+                    !same_root(base_, entry->root))) {
+    return Error(ErrorCode::kBusy, "the container was changed meanwhile");
   }
   std::set<Bytes> theirs;
   RAMET_TRY(check_conflicts(context_, base_, work_->share(), entry->root, moved_folders_,
@@ -297,3 +307,8 @@ Result<Root> TransactionImpl::rebased(const Root& head) {
 }
 
 }  // namespace ramet::engine
+
+void ramet::expect_unchanged(Transaction& transaction, Sequence changed) {
+  // (There is no other kind.)
+  static_cast<engine::TransactionImpl&>(transaction).expect_unchanged(changed);
+}

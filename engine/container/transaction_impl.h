@@ -26,10 +26,20 @@ namespace ramet::engine {
 class StoreImpl;
 class ContentWriterImpl;
 
+// What a container's record says of how its tree is changed.
+struct ContainerPolicy {
+  enum class Versioning : uint8_t { kOff, kOn, kSuspended };
+  bool flat = false;
+  Versioning versioning = Versioning::kOff;
+  bool locks = false;
+  Compression compression;
+};
+ContainerPolicy policy_of(const ContainerRecord& record, Compression compression);
+
 class TransactionImpl : public Transaction {
  public:
   TransactionImpl(StoreImpl& store, std::unique_ptr<Pins::Writer> hold, ContainerId container,
-                  const Root& base, Sequence sequence, Compression compression);
+                  const Root& base, Sequence sequence, const ContainerPolicy& policy);
   ~TransactionImpl() override;
 
   Result<Entry> lookup(std::string_view path) const override;
@@ -62,6 +72,8 @@ class TransactionImpl : public Transaction {
   Status rename(FolderId from_folder, std::string_view from_name, FolderId to_folder,
                 std::string_view to_name, bool replace) override;
   IngestStats ingest_stats() const override { return ingest_.stats(); }
+  bool waits_to_commit() const override;
+  void expect_unchanged(Sequence changed) { expected_ = changed; }  // engine/expect.h
   Result<Sequence> commit() override;
   // Store::commit_async(). `self` is all that holds this transaction: it may be gone on return.
   void commit_async(std::shared_ptr<TransactionImpl> self, Store::CommitHandler handler);
@@ -69,7 +81,7 @@ class TransactionImpl : public Transaction {
   // --- for the engine's own parts (content writers, clones, imports) --------------------------
   StoreImpl& store() { return store_; }
   Ingest& ingest() { return ingest_; }
-  Reader reader() const { return Reader(context_, work_->share()); }
+  Reader reader() const { return Reader(context_, work_->share(), policy_.flat); }
   Status put(Bytes key, Bytes value, std::vector<BlockRef> refs = {});
   Status erase(Bytes key);
   Status erase_range(const KeyRange& range);
@@ -86,6 +98,12 @@ class TransactionImpl : public Transaction {
   Status discard_content(const ObjectRecord& record);
   // Requires that the name is free: kAlreadyExists otherwise.
   Status check_free(const FolderId& folder, std::string_view name) const;
+  const ContainerPolicy& policy() const { return policy_; }
+  uint64_t pin_epoch() const { return hold_->epoch(); }
+  // Gives the object `to` the content that `from` has in another tree: the same references.
+  Status share_extents(const Root& source, const ObjectRecord& from, const ObjectId& to);
+  // The commit needs this block to be durable.
+  void lean_on(const BlockRef& ref);
   // The state that the transaction began from.
   const Root& base() const { return base_; }
   void writer_opened() { ++open_writers_; }
@@ -109,6 +127,30 @@ class TransactionImpl : public Transaction {
   Status replace_target(const Entry& moved, const Name& to, bool replace, bool* same);
   Status move_extents(const ObjectId& from, const ObjectId& to);
 
+  // By the container's policy: a name, or a whole key.
+  Status check_entry_name(const FolderId& folder, std::string_view name) const;
+
+  // transaction_versions.cc
+  using Versioning = ContainerPolicy::Versioning;
+  // kPermissionDenied: its lock keeps it.
+  Status check_unlocked(const ObjectRecord& record, bool bypass_governance) const;
+  Result<VersionNumber> newest_version(const ObjectId& id) const;
+  // Makes the object as it is an earlier version.
+  Status keep_version(const ObjectRecord& record);
+  // Where versions are not kept any more: the one earlier version that was made so goes.
+  Status drop_unversioned(const ObjectId& id);
+  // Before `record` takes the place of `was`: keeps that, or lets go of it; gives the new version
+  // its number.
+  Status replace_version(const ObjectRecord& was, ObjectRecord& record);
+  // A new object: leads on from what had this name before, or gets an id.
+  Status begin_versions(ObjectRecord& record);
+  // Its last name goes: it becomes an earlier version behind a deletion, or goes itself.
+  Status remove_object(const ObjectRecord& record);
+  // The newest earlier version becomes what the object is.
+  Status restore_newest(const ObjectRecord& gone);
+  Status put_version(const ObjectRecord& record);
+  Status move_entries(const KeyRange& range, const std::function<Bytes(uint64_t end)>& key_of);
+
   // transaction_impl.cc
   Status grown(size_t bytes);
   Status spill();
@@ -127,6 +169,7 @@ class TransactionImpl : public Transaction {
   const std::unique_ptr<Pins::Writer> hold_;
   TreeContext& context_;
   const ContainerId container_;
+  const ContainerPolicy policy_;
   const Root base_;
   const Sequence sequence_;  // births of the working copy until it is committed
   std::optional<Tree> work_;  // always there; replaced when it spills
@@ -138,6 +181,7 @@ class TransactionImpl : public Transaction {
   bool only_removes_ = true;
   bool moved_folders_ = false;
   bool done_ = false;
+  std::optional<Sequence> expected_;
   int open_writers_ = 0;
   Ingest ingest_;
 };

@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include "engine/container/metadata.h"
 #include "engine/container/transaction_impl.h"
 #include "engine/content/content_writer.h"
 #include "engine/store_impl.h"
@@ -31,6 +32,14 @@ Status check_attributes(const Attributes& attributes, std::string_view name) {
 
 }  // namespace
 
+Status TransactionImpl::check_entry_name(const FolderId& folder, std::string_view name) const {
+  if (!policy_.flat) return check_name(name);
+  if (folder != kRootFolder) {
+    return Error(ErrorCode::kNotFound, "the container is flat: it has no folders");
+  }
+  return check_key_name(name);
+}
+
 Status TransactionImpl::check_parent(const FolderId& folder) const {
   RAMET_ASSIGN(const bool found, reader().has_folder(folder));
   if (found) return ok();
@@ -44,6 +53,9 @@ Status TransactionImpl::check_free(const FolderId& folder, std::string_view name
 
 Result<FolderId> TransactionImpl::create_folder(FolderId parent, std::string_view name,
                                                 const Attributes& attributes) {
+  if (policy_.flat) {
+    return Error(ErrorCode::kFailedPrecondition, "the container is flat: it has no folders");
+  }
   RAMET_TRY(check_name(name));
   RAMET_TRY(check_attributes(attributes, name));
   RAMET_TRY(check_parent(parent));
@@ -87,8 +99,16 @@ Result<std::unique_ptr<ContentWriter>> TransactionImpl::write_content() {
 Result<ObjectId> TransactionImpl::put_object(FolderId folder, std::string_view name,
                                              const Attributes& attributes,
                                              std::unique_ptr<ContentWriter> content) {
+  return put_object(folder, name, ObjectInit{attributes, {}, {}}, std::move(content));
+}
+
+Result<ObjectId> TransactionImpl::put_object(FolderId folder, std::string_view name,
+                                             const ObjectInit& init,
+                                             std::unique_ptr<ContentWriter> content) {
   ObjectRecord record;
-  record.info.attributes = attributes;
+  record.info.attributes = init.attributes;
+  record.info.metadata = init.metadata;
+  record.info.lock = init.lock;
   if (content != nullptr) {
     auto* writer = static_cast<ContentWriterImpl*>(content.get());
     RAMET_TRY(writer->finish(record));
@@ -116,10 +136,15 @@ Result<ObjectId> TransactionImpl::put_symlink(FolderId folder, std::string_view 
 
 Result<ObjectId> TransactionImpl::put_prepared(FolderId folder, std::string_view name,
                                                ObjectRecord record) {
-  RAMET_TRY(check_name(name));
+  RAMET_TRY(check_entry_name(folder, name));
   RAMET_TRY(check_attributes(record.info.attributes, name));
+  RAMET_TRY(check_metadata(record.info.metadata, name));
   RAMET_TRY(check_parent(folder));
   ObjectInfo& info = record.info;
+  if (info.lock != ObjectLock{} && !policy_.locks) {
+    return Error(ErrorCode::kFailedPrecondition,
+                 "the container has no locks: its setting 'object-lock' is off");
+  }
   const int64_t now = store_.env().now();
   if (info.attributes.modified == 0) info.attributes.modified = now;
   info.entry_class = class_of_mode(info.attributes.mode);
@@ -129,19 +154,17 @@ Result<ObjectId> TransactionImpl::put_prepared(FolderId folder, std::string_view
   }
   RAMET_ASSIGN(const auto found, reader().find(folder, name));
   if (!found) {
-    if (info.id.is_null()) info.id = store_.new_id<ObjectId>();
     info.created = now;
     info.folder = folder;
     info.name = std::string(name);
+    RAMET_TRY(begin_versions(record));
     RAMET_TRY(put_new_object(record));
     return info.id;
   }
   if (found->is_folder()) return exists(name);
   // The same object with new content: all its names see it.
   RAMET_ASSIGN(const ObjectRecord old, reader().object(found->object));
-  if (old.form == ContentForm::kExtents) {
-    RAMET_TRY(erase_range(extent_range(old.info.type, old.info.id, 0)));
-  }
+  RAMET_TRY(replace_version(old, record));
   if (record.form == ContentForm::kExtents) RAMET_TRY(move_extents(info.id, old.info.id));
   info.id = old.info.id;
   info.created = old.info.created;
@@ -201,29 +224,33 @@ Status TransactionImpl::put_dirents(const ObjectRecord& record) {
 }
 
 Status TransactionImpl::move_extents(const ObjectId& from, const ObjectId& to) {
-  const KeyRange range = extent_range(kFileType, from, 0);
-  Bytes seek = range.from;
-  for (;;) {
-    // The cursor's version is pinned while entries are moved in the working copy.
-    std::vector<std::pair<ExtentKey, Value>> batch;
-    Cursor cursor(context_, work_->share());
-    RAMET_TRY(cursor.seek(seek));
-    while (cursor.valid() && range.contains(cursor.key()) && batch.size() < 256) {
-      RAMET_ASSIGN(const ExtentKey key, decode_extent_key(cursor.key()));
-      batch.emplace_back(key, cursor.pinned_value());
-      seek = key_after(cursor.key());
-      RAMET_TRY(cursor.next());
-    }
-    if (batch.empty()) return erase_range(range);
-    for (const auto& [key, value] : batch) {
-      RAMET_TRY(put(extent_key(kFileType, to, 0, key.end), Bytes(value.bytes()),
-                    {value.refs().begin(), value.refs().end()}));
-    }
+  return move_entries(extent_range(kFileType, from, 0),
+                      [&](uint64_t end) { return extent_key(kFileType, to, 0, end); });
+}
+
+void TransactionImpl::lean_on(const BlockRef& ref) {
+  if (store_.blocks().is_volatile(ref)) ingest_.lean_on(ref);
+}
+
+Status TransactionImpl::share_extents(const Root& source, const ObjectRecord& from,
+                                      const ObjectId& to) {
+  for (const Extent& extent : from.extents) lean_on(extent.block);
+  if (from.form != ContentForm::kExtents) return ok();
+  const KeyRange range = Reader::extent_entries(from);
+  Cursor cursor(context_, source);
+  RAMET_TRY(cursor.seek(range.from));
+  while (cursor.valid() && range.contains(cursor.key())) {
+    const uint64_t end = end_of_run(cursor.key());
+    for (const BlockRef& ref : cursor.refs()) lean_on(ref);
+    RAMET_TRY(put(extent_key(from.info.type, to, 0, end), Bytes(cursor.value()),
+                  {cursor.refs().begin(), cursor.refs().end()}));
+    RAMET_TRY(cursor.next());
   }
+  return ok();
 }
 
 Status TransactionImpl::link(ObjectId object, FolderId folder, std::string_view name) {
-  RAMET_TRY(check_name(name));
+  RAMET_TRY(check_entry_name(folder, name));
   RAMET_TRY(check_parent(folder));
   RAMET_TRY(check_free(folder, name));
   RAMET_ASSIGN(ObjectRecord record, reader().object(object));
@@ -264,7 +291,7 @@ Status TransactionImpl::erase_object(const ObjectRecord& record) {
 Status TransactionImpl::unlink(const Name& name, const ObjectId& id) {
   RAMET_ASSIGN(ObjectRecord record, reader().object(id));
   RAMET_TRY(erase(dirent_key(name.folder, name.name, id)));
-  if (record.info.links_count <= 1) return erase_object(record);
+  if (record.info.links_count <= 1) return remove_object(record);
   RAMET_ASSIGN(auto names, names_of(record));
   --record.info.links_count;
   if (record.info.folder == name.folder && record.info.name == name.name) {
@@ -356,7 +383,7 @@ Status TransactionImpl::replace_target(const Entry& moved, const Name& to, bool 
 
 Status TransactionImpl::rename(FolderId from_folder, std::string_view from_name,
                                FolderId to_folder, std::string_view to_name, bool replace) {
-  RAMET_TRY(check_name(to_name));
+  RAMET_TRY(check_entry_name(to_folder, to_name));
   RAMET_TRY(check_parent(to_folder));
   RAMET_ASSIGN(const Entry entry, lookup(from_folder, from_name));
   const Name from{from_folder, std::string(from_name)};

@@ -1,6 +1,7 @@
 #include "engine/container/view_impl.h"
 
 #include <algorithm>
+#include <array>
 
 #include <fmt/format.h>
 
@@ -20,12 +21,12 @@ constexpr uint64_t kReadBytesAtOnce = 1u << 20;
 }  // namespace
 
 ViewImpl::ViewImpl(StoreImpl& store, std::unique_ptr<Pins::Reader> hold, ContainerId container,
-                   const Root& root, Sequence sequence)
+                   const Root& root, Sequence sequence, bool flat)
     : store_(store),
       hold_(std::move(hold)),
       container_(container),
       sequence_(sequence),
-      reader_(store.context(), root) {}
+      reader_(store.context(), root, flat) {}
 
 Result<Entry> ViewImpl::lookup(std::string_view path) const { return reader_.lookup(path); }
 
@@ -48,8 +49,68 @@ Result<ContentHash> ViewImpl::content_id(const ObjectRecord& record) const {
   return slot->hash;
 }
 
-Result<ObjectInfo> ViewImpl::object(ObjectId id, VersionNumber /*version*/) const {
-  RAMET_ASSIGN(ObjectRecord record, reader_.object(id));
+Status ViewImpl::list_from(FolderId folder, std::string_view prefix, std::string_view from,
+                           const std::function<bool(const Entry&)>& visit) const {
+  return reader_.list_from(folder, prefix, from, visit);
+}
+
+Status ViewImpl::list_removed(FolderId folder, std::string_view prefix, std::string_view from,
+                              const std::function<bool(const Entry&)>& visit) const {
+  return reader_.list_removed(folder, prefix, from, visit);
+}
+
+Result<ObjectRecord> ViewImpl::record(const ObjectId& id, VersionNumber version) const {
+  RAMET_ASSIGN(ObjectRecord found, reader_.object(id, version));
+  if (!found.deletion) return found;
+  return Error(ErrorCode::kNotFound,
+               fmt::format("version {} of object {} is a deletion", version, to_uuid(id)));
+}
+
+Status ViewImpl::versions(ObjectId id,
+                          const std::function<bool(const VersionInfo&)>& visit) const {
+  auto current = reader_.object(id);
+  if (!current.ok() && current.error().code() != ErrorCode::kNotFound) {
+    return std::move(current).error();
+  }
+  bool any = false;
+  bool more = true;
+  Status status = ok();
+  const auto show = [&](ObjectRecord& record) {
+    auto content = record.deletion ? Result<ContentHash>(ContentHash{}) : content_id(record);
+    if (!content.ok()) {
+      status = std::move(content).error();
+      return false;
+    }
+    record.info.content_id = *content;
+    more = visit({record.info, !any, record.deletion});
+    any = true;
+    return more;
+  };
+  if (current.ok()) show(*current);
+  if (!more || !status.ok()) return status;
+  RAMET_TRY(reader_.earlier_versions(id, show));
+  RAMET_TRY(status);
+  if (any) return ok();
+  return Error(ErrorCode::kNotFound, fmt::format("there is no object {}", to_uuid(id)));
+}
+
+Result<std::string> ViewImpl::document(std::string_view name) const {
+  const KeyRange range = document_range(name);
+  Cursor cursor(store_.context(), reader_.root());
+  RAMET_TRY(cursor.seek(range.from));
+  std::string text;
+  bool found = false;
+  while (cursor.valid() && range.contains(cursor.key())) {
+    found = true;
+    text += cursor.value();
+    RAMET_TRY(cursor.next());
+  }
+  if (found) return text;
+  return Error(ErrorCode::kNotFound, fmt::format("there is no document '{}'", printable(name)));
+}
+
+Result<ObjectInfo> ViewImpl::object(ObjectId id, VersionNumber version) const {
+  RAMET_ASSIGN(ObjectRecord record, this->record(id, version));
   RAMET_ASSIGN(record.info.content_id, content_id(record));
   return std::move(record.info);
 }
@@ -90,8 +151,8 @@ std::string ViewImpl::describe(const ObjectRecord& record) const {
 }
 
 Result<size_t> ViewImpl::read(ObjectId id, uint64_t offset, std::span<char> into,
-                              VersionNumber /*version*/) const {
-  RAMET_ASSIGN(const ObjectRecord record, reader_.object(id));
+                              VersionNumber version) const {
+  RAMET_ASSIGN(const ObjectRecord record, this->record(id, version));
   if (offset >= record.info.size) return size_t{0};
   const uint64_t length = std::min<uint64_t>(into.size(), record.info.size - offset);
   // Reads of the same thread use the same memory again: kReadBytesAtOnce and one block.
@@ -141,9 +202,66 @@ Result<size_t> ViewImpl::read(ObjectId id, uint64_t offset, std::span<char> into
   return static_cast<size_t>(length);
 }
 
+Result<std::vector<SharedBytes>> ViewImpl::read_shared(ObjectId id, uint64_t offset,
+                                                       uint64_t length,
+                                                       VersionNumber version) const {
+  RAMET_ASSIGN(const ObjectRecord record, this->record(id, version));
+  std::vector<SharedBytes> out;
+  if (offset >= record.info.size) return out;
+  const uint64_t to = offset + std::min({length, record.info.size - offset, kReadBytesAtOnce});
+  std::vector<Extent> extents;
+  RAMET_TRY(reader_.extents(record, offset, to, [&](const Extent& extent) {
+    extents.push_back(extent);
+    return true;
+  }));
+  std::vector<std::shared_ptr<const CachedBlock>> cached;
+  std::vector<BlockRef> missing;
+  for (const Extent& extent : extents) {
+    cached.push_back(store_.block_cache().find(extent.block));
+    if (cached.back() == nullptr) missing.push_back(extent.block);
+  }
+  std::shared_ptr<BlockMemory> memory;
+  if (!missing.empty()) {
+    memory = std::make_shared<BlockMemory>();
+    const Status status = store_.blocks().read_many(missing, *memory);
+    if (!status.ok()) {
+      if (status.error().code() == ErrorCode::kWouldWait) return status.error();
+      return Error(status.error()).with_context(describe(record));
+    }
+  }
+  const auto hole = [&](uint64_t bytes) {
+    static constexpr std::array<char, 64u << 10> kZeros{};
+    for (; bytes > 0; bytes -= std::min<uint64_t>(bytes, kZeros.size())) {
+      out.push_back({nullptr, {kZeros.data(), std::min<uint64_t>(bytes, kZeros.size())}});
+    }
+  };
+  uint64_t filled = offset;
+  size_t read = 0;
+  for (size_t i = 0; i < extents.size(); ++i) {
+    const Extent& extent = extents[i];
+    const bool hit = cached[i] != nullptr;
+    const ByteView block = hit ? cached[i]->raw() : memory->blocks()[read++];
+    if (!hit) store_.block_cache().offer(extent.block, block);
+    const uint64_t from = std::max(filled, extent.offset);
+    const uint64_t end = std::min(to, extent.end());
+    const uint64_t at = extent.offset_in_block + (from - extent.offset);
+    if (end < from || at + (end - from) > block.size()) {
+      return Error(ErrorCode::kCorruption, describe(record) + ": an extent ends behind its block");
+    }
+    hole(from - filled);
+    std::shared_ptr<const void> owner = memory;
+    if (hit) owner = cached[i];
+    out.push_back({std::move(owner), block.substr(at, end - from)});
+    filled = end;
+  }
+  hole(to - filled);
+  return out;
+}
+
 Status ViewImpl::pieces(ObjectId id, uint64_t offset, uint64_t length,
-                        const std::function<bool(const ContentPiece&)>& visit) const {
-  RAMET_ASSIGN(const ObjectRecord record, reader_.object(id));
+                        const std::function<bool(const ContentPiece&)>& visit,
+                        VersionNumber version) const {
+  RAMET_ASSIGN(const ObjectRecord record, this->record(id, version));
   const uint64_t to = length > record.info.size - std::min(offset, record.info.size)
                           ? record.info.size
                           : offset + length;
@@ -157,13 +275,14 @@ Result<Bytes> ViewImpl::read_block(const BlockRef& block) const {
 }
 
 Status ViewImpl::stream(ObjectId id,
-                        const std::function<Status(uint64_t, ByteView)>& sink) const {
-  RAMET_ASSIGN(const ObjectRecord record, reader_.object(id));
+                        const std::function<Status(uint64_t, ByteView)>& sink,
+                        VersionNumber version) const {
+  RAMET_ASSIGN(const ObjectRecord record, this->record(id, version));
   return stream_record(record, sink);
 }
 
-Status ViewImpl::verify(ObjectId id) const {
-  RAMET_ASSIGN(const ObjectRecord record, reader_.object(id));
+Status ViewImpl::verify(ObjectId id, VersionNumber version) const {
+  RAMET_ASSIGN(const ObjectRecord record, this->record(id, version));
   return stream_record(record, [](uint64_t, ByteView) { return ok(); });
 }
 

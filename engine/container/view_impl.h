@@ -12,7 +12,7 @@ class StoreImpl;
 class ViewImpl : public View {
  public:
   ViewImpl(StoreImpl& store, std::unique_ptr<Pins::Reader> hold, ContainerId container,
-           const Root& root, Sequence sequence);
+           const Root& root, Sequence sequence, bool flat);
 
   ContainerId container() const override { return container_; }
   Sequence sequence() const override { return sequence_; }
@@ -40,21 +40,24 @@ class ViewImpl : public View {
   Result<std::vector<SharedBytes>> read_shared(ObjectId id, uint64_t offset, uint64_t length,
                                                VersionNumber version) const override;
   Status pieces(ObjectId id, uint64_t offset, uint64_t length,
-                const std::function<bool(const ContentPiece&)>& visit) const override;
+                const std::function<bool(const ContentPiece&)>& visit,
+                VersionNumber version) const override;
   Result<Bytes> read_block(const BlockRef& block) const override;
-  Status stream(ObjectId id,
-                const std::function<Status(uint64_t, ByteView)>& sink) const override;
-  Status verify(ObjectId id) const override;
+  Status stream(ObjectId id, const std::function<Status(uint64_t, ByteView)>& sink,
+                VersionNumber version) const override;
+  Status verify(ObjectId id, VersionNumber version) const override;
 
+  // The content id as the record says it; for one-block objects the slot table does.
+  Result<ContentHash> content_id(const ObjectRecord& record) const;
+  // kNotFound for a deletion.
+  Result<ObjectRecord> record(const ObjectId& id, VersionNumber version) const;
+  uint64_t pin_epoch() const { return hold_->epoch(); }
   const Reader& reader() const { return reader_; }
 
  private:
   std::string describe(const ObjectRecord& record) const;
   Status stream_record(const ObjectRecord& record,
                        const std::function<Status(uint64_t, ByteView)>& sink) const;
-  // The content id as the record says it; for one-block objects the slot table does.
-  Result<ContentHash> content_id(const ObjectRecord& record) const;
-
   StoreImpl& store_;
   const std::unique_ptr<Pins::Reader> hold_;
   const ContainerId container_;

@@ -3,7 +3,9 @@
 #include <fmt/format.h>
 
 #include "engine/container/transaction_impl.h"
+#include "engine/container/view_impl.h"
 #include "engine/store_impl.h"
+#include "engine/tree/cursor.h"
 #include "format/keys.h"
 
 namespace ramet::engine {
@@ -31,6 +33,7 @@ ContentWriterImpl::~ContentWriterImpl() {
 }
 
 Status ContentWriterImpl::append(ByteView bytes) {
+  RAMET_TRY(unpack_adopted());
   if (size() + bytes.size() >= kContentBytesMax) {
     return Error(ErrorCode::kInvalidArgument, "content is limited to 2^63 - 1 bytes");
   }
@@ -101,6 +104,7 @@ Status ContentWriterImpl::put_full_runs(bool all) {
 }
 
 Status ContentWriterImpl::hole(uint64_t length) {
+  RAMET_TRY(unpack_adopted());
   RAMET_TRY(cut(buffer_, true));
   buffer_.clear();
   if (length >= kContentBytesMax - size_) {
@@ -111,13 +115,97 @@ Status ContentWriterImpl::hole(uint64_t length) {
   return ok();
 }
 
+// --- content of other objects --------------------------------------------------------------------
+
+Status ContentWriterImpl::append_from(const View& source, ObjectId id, uint64_t offset,
+                                      uint64_t length, VersionNumber version) {
+  const auto& view = static_cast<const ViewImpl&>(source);
+  if (transaction_.pin_epoch() > view.pin_epoch()) {
+    return Error(ErrorCode::kFailedPrecondition,
+                 "a transaction shares only what is looked at after it began");
+  }
+  Adopted from;
+  RAMET_ASSIGN(from.record, view.record(id, version));
+  ObjectInfo& info = from.record.info;
+  if (offset >= info.size || length == 0) return ok();
+  length = std::min(length, info.size - offset);
+  if (length >= kContentBytesMax - size()) {
+    return Error(ErrorCode::kInvalidArgument, "content is limited to 2^63 - 1 bytes");
+  }
+  RAMET_ASSIGN(info.content_id, view.content_id(from.record));
+  from.root = view.reader().root();
+  if (size() == 0 && !adopted_ && length == info.size) {
+    adopted_ = std::move(from);
+    return ok();
+  }
+  RAMET_TRY(unpack_adopted());
+  return append_extents(from, offset, offset + length);
+}
+
+Status ContentWriterImpl::unpack_adopted() {
+  if (!adopted_) return ok();
+  const Adopted from = std::move(*adopted_);
+  adopted_.reset();
+  return append_extents(from, 0, from.record.info.size);
+}
+
+Status ContentWriterImpl::append_extents(const Adopted& from, uint64_t offset, uint64_t end) {
+  RAMET_TRY(cut(buffer_, true));
+  buffer_.clear();
+  BlockStore& blocks = transaction_.store().blocks();
+  const Reader reader(transaction_.store().context(), from.root);
+  uint64_t at = offset;  // up to here it is appended
+  const auto skip_to = [&](uint64_t to) {
+    if (to == at) return;
+    hasher_.add_hole(to - at);
+    size_ += to - at;
+    at = to;
+  };
+  Status status = ok();
+  const auto add = [&](const Extent& extent) -> Status {
+    const uint64_t first = std::max(at, extent.offset);
+    const uint64_t length = std::min(end, extent.end()) - first;
+    const uint64_t in_block = extent.offset_in_block + (first - extent.offset);
+    skip_to(first);
+    RAMET_ASSIGN(const SlotEntry slot, blocks.slot(extent.block.segment, extent.block.slot));
+    if (extents_.empty() && !in_entries_) {
+      RAMET_ASSIGN(first_block_bytes_, blocks.raw_length(extent.block));
+    }
+    transaction_.lean_on(extent.block);
+    extents_.push_back({size_, length, extent.block, static_cast<uint32_t>(in_block)});
+    hasher_.add_block(slot.hash, in_block, length);
+    size_ += length;
+    at += length;
+    return extents_.size() >= kGatheredExtents ? put_full_runs(false) : ok();
+  };
+  RAMET_TRY(reader.extents(from.record, offset, end, [&](const Extent& extent) {
+    status = add(extent);
+    return status.ok();
+  }));
+  RAMET_TRY(status);
+  skip_to(end);
+  return ok();
+}
+
 Result<ContentHash> ContentWriterImpl::end() {
+  RAMET_TRY(unpack_adopted());
   RAMET_TRY(cut(buffer_, true));
   buffer_.clear();
   return hasher_.finish(size_, first_block_bytes_);
 }
 
 Status ContentWriterImpl::finish(ObjectRecord& record) {
+  if (adopted_) {
+    finished_ = true;
+    transaction_.writer_closed();
+    const ObjectRecord& from = adopted_->record;
+    record.info.id = id_;
+    record.info.size = from.info.size;
+    record.info.content_id = from.info.content_id;
+    record.form = from.form;
+    record.extents = from.extents;
+    return transaction_.share_extents(adopted_->root, from, id_);
+  }
   RAMET_ASSIGN(record.info.content_id, end());
   finished_ = true;
   transaction_.writer_closed();
@@ -132,7 +220,8 @@ Status ContentWriterImpl::finish(ObjectRecord& record) {
   record.extents = extents_;
   if (size_ == 0) {
     record.form = ContentForm::kEmpty;
-  } else if (extents_.size() == 1 && extents_[0].offset == 0 && extents_[0].length == size_) {
+  } else if (extents_.size() == 1 && extents_[0].length == size_ &&
+             extents_[0].offset_in_block == 0 && first_block_bytes_ == size_) {
     record.form = ContentForm::kOneBlock;
   } else {
     record.form = ContentForm::kInline;

@@ -13,6 +13,7 @@
 #include <optional>
 #include <thread>
 
+#include "engine/container/reader.h"
 #include "engine/content/tree_copy.h"
 #include "engine/import.h"
 #include "io/target_tree.h"
@@ -60,6 +61,11 @@ class Exporter {
   Status leave(ExportFolderPtr folder);
   void finish(const ExportFolder& folder);
   Status export_object(const io::TargetFolderPtr& folder, const Entry& entry, Bytes* buffer);
+  // The object of a flat container: its key is taken for a path, as far as a file system can have
+  // it; a part like "..", or a folder where a file is, is reported and left out.
+  Status export_key(const Entry& entry, Bytes* buffer);
+  Result<io::TargetFolderPtr> folder_of_key(std::vector<std::string> folders);
+  void leave_key_folders(size_t depth);
   Status export_linked(const io::TargetFolderPtr& folder, const std::string& name,
                        ObjectInfo& info, Bytes* buffer);
   Status make(const io::TargetFolderPtr& folder, const std::string& name, ObjectInfo& info,
@@ -83,6 +89,10 @@ class Exporter {
   std::atomic<uint64_t> bytes_{0};
   // One at a time puts an object with several names on the shelf.
   std::array<std::mutex, kShelfLocks> shelf_locks_;
+
+  // The folders of the key before, which often are the next one's too. (Flat containers are exported
+  // by one thread, in the order of keys.)
+  std::vector<std::pair<std::string, io::TargetFolderPtr>> key_folders_;
 
   std::mutex mutex_;
   std::condition_variable wake_;
@@ -111,12 +121,13 @@ Status Exporter::run(const Entry& source) {
   stack_.push_back(std::move(top));
   unsigned threads = options_.threads;
   if (threads == 0) threads = std::max(1u, std::thread::hardware_concurrency());
-  threads = std::min(threads, kThreadsMax);
+  threads = view_.flat() ? 1 : std::min(threads, kThreadsMax);
   std::vector<std::thread> workers;
   for (unsigned i = 1; i < threads; ++i) workers.emplace_back([this] { work(); });
   work();
   for (std::thread& worker : workers) worker.join();
   stack_.clear();
+  leave_key_folders(0);
   if (error_) return std::move(*error_);
   return ok();
 }
@@ -184,6 +195,7 @@ Status Exporter::export_batch(const ExportFolderPtr& folder, Bytes* buffer) {
 
 Status Exporter::export_entry(const ExportFolderPtr& folder, const Entry& entry, Bytes* buffer) {
   RAMET_TRY(check_stopped());
+  if (view_.flat()) return export_key(entry, buffer);
   if (!entry.is_folder()) return export_object(folder->target, entry, buffer);
   const Status entered = enter(folder, entry);
   if (entered.ok()) return ok();
@@ -246,6 +258,58 @@ Status Exporter::export_object(const io::TargetFolderPtr& folder, const Entry& e
   }
   if (done.ok()) return ok();
   return report_failure(path_of(folder, entry.name), std::move(done).error());
+}
+
+Result<io::TargetFolderPtr> Exporter::folder_of_key(std::vector<std::string> folders) {
+  size_t same = 0;
+  while (same < folders.size() && same < key_folders_.size() &&
+         key_folders_[same].first == folders[same]) {
+    ++same;
+  }
+  leave_key_folders(same);
+  for (; same < folders.size(); ++same) {
+    const auto& above = same == 0 ? target_.root() : key_folders_.back().second;
+    RAMET_ASSIGN(auto made, target_.create_folder(above, folders[same]));
+    key_folders_.emplace_back(std::move(folders[same]), std::move(made));
+  }
+  return key_folders_.empty() ? target_.root() : key_folders_.back().second;
+}
+
+void Exporter::leave_key_folders(size_t depth) {
+  Attributes attributes;
+  attributes.mode = 040755;
+  while (key_folders_.size() > depth) {
+    const io::TargetFolderPtr folder = std::move(key_folders_.back().second);
+    key_folders_.pop_back();
+    io::Notes notes;
+    const Status done = target_.finish_folder(folder, attributes_to_tree(Attributes(attributes)), &notes);
+    if (!done.ok()) problems_.add(folder->path(), done.error().message());
+  }
+}
+
+Status Exporter::export_key(const Entry& entry, Bytes* buffer) {
+  const std::string path = path_of(target_.root(), entry.name);
+  // "a//b" and "/a" would lead to the same files as other keys.
+  const bool is_folder = entry.name.ends_with('/');
+  std::string_view key = entry.name;
+  if (is_folder) key.remove_suffix(1);
+  std::vector<std::string> parts;
+  for (size_t at = 0; at <= key.size();) {
+    const size_t slash = std::min(key.find('/', at), key.size());
+    const std::string_view part = key.substr(at, slash - at);
+    const Status valid = check_name(part);
+    if (!valid.ok()) return report_failure(path, valid.error());
+    parts.emplace_back(part);
+    at = slash + 1;
+  }
+  Entry file = entry;
+  if (!is_folder) {
+    file.name = parts.back();
+    parts.pop_back();
+  }
+  const auto folder = folder_of_key(std::move(parts));
+  if (!folder.ok()) return report_failure(path, folder.error());
+  return is_folder ? ok() : export_object(*folder, file, buffer);
 }
 
 Status Exporter::report_failure(const std::string& path, Error error) {

@@ -132,6 +132,12 @@ bool Pins::has_writers() const {
                      [](const Epoch& epoch) { return epoch.writers > 0; });
 }
 
+uint64_t Pins::epochs_held() const {
+  const std::lock_guard lock(mu_);
+  const uint64_t current = epochs_.back().number;
+  return current - std::min(current, oldest());
+}
+
 uint64_t Pins::oldest() const {
   uint64_t oldest = UINT64_MAX;
   for (const Epoch& epoch : epochs_) {

@@ -75,6 +75,7 @@ class Pins {
     ~Reader();
     Reader(const Reader&) = delete;
     Reader& operator=(const Reader&) = delete;
+    uint64_t epoch() const { return epoch_->number; }  // the pin epoch that it holds
 
    private:
     Pins& pins_;
@@ -88,6 +89,7 @@ class Pins {
     ~Writer();
     Writer(const Writer&) = delete;
     Writer& operator=(const Writer&) = delete;
+    uint64_t epoch() const { return epoch_->number; }
     // False: the slot is condemned and may not be referred to. Call before the slot is looked at.
     bool pin(SegmentNo segment, Slot slot);
     // What the commit that comes now refers to, whether dead or alive. Call before it.
@@ -116,6 +118,8 @@ class Pins {
   // checkpoint of the state at `sequence` has counted. `ends`: read before the call.
   StreamMarks settled(Sequence sequence, StreamMarks ends) const;
 
+  // Epochs between the oldest that is held and the current one.
+  uint64_t epochs_held() const;
   // A transaction runs.
   bool has_writers() const;
   // Dead slots of the segments that have any, and how many may be condemned now.

@@ -147,12 +147,13 @@ DirentKey any_dirent() {
 }
 RC_GTEST_PROP(KeysProperty, Dirent, ()) {
   check_keys(any_dirent(), any_dirent(),
-             [](const DirentKey& k) { return dirent_key(k.folder, k.name, k.object()); },
+             [](const DirentKey& k) { return dirent_key(k.folder, k.name, k.subfolder()); },
              decode_dirent_key,
              [](const DirentKey& k) { return std::tuple(k.folder, k.name, k.id); });
   const DirentKey k = any_dirent();
   RC_ASSERT(dirent_key(k.folder, k.name, k.object()) ==
-            dirent_key(k.folder, k.name, k.subfolder()));
+            dirent_key(k.folder, object_name_in_key(k.name), k.subfolder()));
+  RC_ASSERT(object_name_from_key(object_name_in_key(k.name)) == object_name_from_key(k.name));
 }
 
 RC_GTEST_PROP(KeysProperty, LinkedBy, ()) {
@@ -274,7 +275,7 @@ RC_GTEST_PROP(KeyRangeProperty, NothingStandsBetweenAKeyAndKeyAfter, ()) {
 
 RC_GTEST_PROP(KeyRangeProperty, DirentRangesHoldExactlyWhatTheyName, ()) {
   const DirentKey k = any_dirent();
-  const Bytes key = dirent_key(k.folder, k.name, k.object());
+  const Bytes key = dirent_key(k.folder, k.name, k.subfolder());
   const auto folder = *near_id<FolderId>();
   const auto name = *near_name();
   const bool same_folder = folder == k.folder;

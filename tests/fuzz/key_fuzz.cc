@@ -23,7 +23,7 @@ void look_at_container(ByteView key) {
   });
   canonical(decode_access_key, [](const auto& k) { return access_key(k.type, k.id); });
   canonical(decode_dirent_key,
-            [](const auto& k) { return dirent_key(k.folder, k.name, k.object()); });
+            [](const auto& k) { return dirent_key(k.folder, k.name, k.subfolder()); });
   canonical(decode_folder_key, folder_key);
   canonical(decode_linked_by_key,
             [](const auto& k) { return linked_by_key(k.target, ObjectId{k.source}, k.name); });

@@ -9,9 +9,11 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -20,7 +22,9 @@
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
+#include "engine/store.h"
 #include "tests/support/temp_dir.h"
+#include "tools/local_commands.h"
 
 namespace ramet::test {
 
@@ -62,6 +66,37 @@ inline void give_to_nobody(const fs::path& root) {
   }
 }
 
+// A store that this process holds as a daemon does: it runs the commands of others.
+class HeldStore {
+ public:
+  // Null if the store cannot be opened.
+  static std::shared_ptr<HeldStore> open(const std::string& path,
+                                         serve::LocalDoor::Options options = {}) {
+    auto store = Store::open(path, {});
+    if (!store.ok()) return nullptr;
+    std::shared_ptr<HeldStore> held(new HeldStore(std::move(*store)));
+    auto door = tools::open_local_door(*held->store_, path, std::move(options));
+    EXPECT_TRUE(door.ok()) << door.error().message();
+    if (!door.ok()) return nullptr;
+    held->door_ = std::move(*door);
+    return held;
+  }
+  ~HeldStore() {
+    if (door_ != nullptr) door_->stop(std::chrono::minutes(5));
+    door_.reset();
+    const Status closed = store_->close();
+    EXPECT_TRUE(closed.ok()) << closed.error().message();
+  }
+  Store& store() { return *store_; }
+  serve::LocalDoor& door() { return *door_; }
+
+ private:
+  explicit HeldStore(std::unique_ptr<Store> store) : store_(std::move(store)) {}
+
+  std::unique_ptr<Store> store_;
+  std::unique_ptr<serve::LocalDoor> door_;
+};
+
 struct Ran {
   int exit_code = -1;  // -1: ended by `signal`
   int signal = 0;
@@ -85,9 +120,13 @@ struct Ran {
 // A program that was started and not waited for.
 class Running {
  public:
-  Running(pid_t pid, fs::path out, fs::path err) : pid_(pid), out_(out), err_(err) {}
+  Running(pid_t pid, fs::path out, fs::path err, std::shared_ptr<HeldStore> held = nullptr)
+      : pid_(pid), out_(out), err_(err), held_(std::move(held)) {}
   Running(Running&& other) noexcept
-      : pid_(std::exchange(other.pid_, 0)), out_(other.out_), err_(other.err_) {}
+      : pid_(std::exchange(other.pid_, 0)),
+        out_(other.out_),
+        err_(other.err_),
+        held_(std::move(other.held_)) {}
   ~Running() {
     if (pid_ == 0) return;
     ::kill(pid_, SIGKILL);
@@ -98,6 +137,7 @@ class Running {
     int status = 0;
     rusage usage{};
     EXPECT_EQ(::wait4(std::exchange(pid_, 0), &status, 0, &usage) > 0, true);
+    held_.reset();
     Ran ran;
     ran.memory_peak = static_cast<uint64_t>(usage.ru_maxrss) << 10;
     if (WIFEXITED(status)) ran.exit_code = WEXITSTATUS(status);
@@ -110,6 +150,7 @@ class Running {
  private:
   pid_t pid_;
   fs::path out_, err_;
+  std::shared_ptr<HeldStore> held_;  // as long as it runs
 };
 
 // How a program is run.
@@ -143,6 +184,7 @@ class ProgramTest : public ::testing::Test {
     for (const std::string& word : words) argv.push_back(const_cast<char*>(word.c_str()));
     argv.push_back(nullptr);
     const std::string directory = how.directory.empty() ? dir_.path() : how.directory;
+    std::shared_ptr<HeldStore> held = hold_for(words, how);
     const pid_t pid = ::fork();
     if (pid == 0) {
       const int in = how.stdin_fd >= 0 ? how.stdin_fd : ::open((base + ".in").c_str(), O_RDONLY);
@@ -159,7 +201,7 @@ class ProgramTest : public ::testing::Test {
       ::_exit(98);
     }
     EXPECT_GT(pid, 0);
-    return Running(pid, how.stdout_path.empty() ? out : "", base + ".err");
+    return Running(pid, how.stdout_path.empty() ? out : "", base + ".err", std::move(held));
   }
 
   Ran run(const Words& words, const How& how = {}) { return start(words, how).wait(); }
@@ -211,9 +253,28 @@ class ProgramTest : public ::testing::Test {
     FAIL() << "not in any segment";
   }
 
+  // With RAMET_TEST_DOOR=1 in the environment all tests run a second way: whatever works on the
+  // test's store is handed over to this process, which holds the store meanwhile. (Not what needs
+  // the store for itself or reads its files alone, nor what is run as another user.)
+  std::shared_ptr<HeldStore> hold_for(const Words& words, const How& how) {
+    const char* wanted = ::getenv("RAMET_TEST_DOOR");
+    if (wanted == nullptr || !holds_ || how.as_nobody) return nullptr;
+    for (const std::string& word : words) {
+      for (const char* alone : {"init", "fsck", "scrub", "scavenge", "inspect", "--store"}) {
+        if (word == alone) return nullptr;
+      }
+    }
+    std::shared_ptr<HeldStore> held = held_.lock();
+    if (held == nullptr) held = HeldStore::open(store_);
+    held_ = held;
+    return held;
+  }
+
   TempDir dir_;
   const std::string store_;
   int runs_ = 0;
+  bool holds_ = true;  // false: commands of this test are never handed over by RAMET_TEST_DOOR
+  std::weak_ptr<HeldStore> held_;
 };
 
 }  // namespace ramet::test

@@ -7,6 +7,13 @@
 namespace ramet::serve {
 
 Task<Result<Sequence>> Workers::commit(Store& store, std::unique_ptr<Transaction> transaction) {
+  if (transaction->waits_to_commit()) {
+    co_return co_await run([&transaction] {
+      auto done = transaction->commit();
+      transaction.reset();
+      return done;
+    });
+  }
   auto begin = [&store](auto handler, std::unique_ptr<Transaction> own) {
     // The engine's handlers can be copied; a coroutine's cannot.
     auto resume = std::make_shared<decltype(handler)>(std::move(handler));

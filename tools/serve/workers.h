@@ -2,6 +2,7 @@
 // connections never do.
 #pragma once
 
+#include <optional>
 #include <type_traits>
 #include <utility>
 
@@ -25,10 +26,12 @@ class Workers {
   // Calls `work` on a worker; the coroutine goes on where it was. `work` returns a value.
   template <typename Work>
   Task<std::invoke_result_t<Work&>> run(Work work) {
-    co_return co_await boost::asio::co_spawn(
-        pool_,
-        [&work]() -> Task<std::invoke_result_t<Work&>> { co_return work(); },
+    // In an optional, since Asio makes a value of its own when the coroutine threw.
+    using Value = std::invoke_result_t<Work&>;
+    auto done = co_await boost::asio::co_spawn(
+        pool_, [&work]() -> Task<std::optional<Value>> { co_return work(); },
         boost::asio::use_awaitable);
+    co_return std::move(*done);
   }
 
   // Calls `work`, which returns a Result or Status, here if it need not wait, else on a worker: it

@@ -1,0 +1,33 @@
+// Metadata and locks between an object's record and plain values. Pure; thread-safe.
+#pragma once
+
+#include "engine/object.h"
+#include "format/object_generated.h"
+#include "format/result.h"
+
+namespace ramet::engine {
+
+// Fields of a record, made before its table is begun; null offsets where there is nothing.
+struct MetadataFields {
+  using Text = flatbuffers::Offset<flatbuffers::String>;
+  using Texts = flatbuffers::Offset<flatbuffers::Vector<Text>>;
+  Text media_type = 0;
+  Texts types = 0;
+  Texts tags = 0;
+  flatbuffers::Offset<flatbuffers::Vector<flatbuffers::Offset<fb::Property>>> properties = 0;
+  Text details = 0;
+};
+MetadataFields encode_metadata(flatbuffers::FlatBufferBuilder& builder, const Metadata& metadata);
+void add_metadata(fb::ObjectBuilder& table, const MetadataFields& fields);
+// kCorruption: more in it than `bytes_max` [INV-8].
+Status decode_metadata(const fb::Object& table, size_t bytes_max, Metadata& metadata);
+
+void add_lock(fb::ObjectBuilder& table, const ObjectLock& lock);
+ObjectLock decode_lock(const fb::Object& table);
+
+// kInvalidArgument: too long, or properties that are not in order.
+Status check_metadata(const Metadata& metadata, std::string_view name);
+// Leaves out what says something of a content that is not there any more.
+void drop_content_properties(Metadata& metadata);
+
+}  // namespace ramet::engine

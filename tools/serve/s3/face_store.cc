@@ -1,0 +1,177 @@
+// What the operations ask of the engine, and where they wait for it.
+#include <algorithm>
+#include <charconv>
+#include <chrono>
+#include <random>
+
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/this_coro.hpp>
+#include <fmt/format.h>
+
+#include "tools/serve/s3/face.h"
+#include "tools/serve/s3/names.h"
+
+namespace ramet::serve::s3 {
+namespace {
+
+constexpr int kAttempts = 12;
+
+// Full jitter: those that met once do not meet again.
+std::chrono::microseconds pause_before(int attempt) {
+  thread_local std::minstd_rand random{std::random_device{}()};
+  const int most = 500 << std::min(attempt, 8);
+  return std::chrono::microseconds(std::uniform_int_distribution<int>(0, most)(random));
+}
+
+}  // namespace
+
+Task<Outcome<Response>> S3Face::quick(std::function<Outcome<Response>()> work) {
+  auto answer = co_await services_.workers.run_quick(std::move(work));
+  co_return answer;
+}
+
+Task<Outcome<Response>> S3Face::slow(std::function<Outcome<Response>()> work) {
+  auto answer = co_await services_.workers.run(std::move(work));
+  co_return answer;
+}
+
+Task<Outcome<Sequence>> S3Face::change(ContainerId container, Attempt attempt) {
+  using Begun = Outcome<std::unique_ptr<Transaction>>;
+  for (int i = 0; i < kAttempts; ++i) {
+    auto begun = co_await services_.workers.run_quick([&]() -> Begun {
+      // The transaction first: what it shares of the view was committed before it began to look.
+      RAMET_ASSIGN(auto transaction, services_.store.begin(container));
+      RAMET_ASSIGN(const auto view, services_.store.view(container));
+      RAMET_TRY(attempt(*transaction, *view));
+      return transaction;
+    });
+    if (begun.ok()) {
+      auto committed =
+          co_await services_.workers.commit(services_.store, std::move(*begun));
+      if (committed.ok()) co_return *committed;
+      if (committed.error().code() != ErrorCode::kBusy) co_return std::move(committed).error();
+    } else if (begun.error().code() != ErrorCode::kBusy) {
+      co_return std::move(begun).error();
+    }
+    boost::asio::steady_timer timer(co_await boost::asio::this_coro::executor);
+    timer.expires_after(pause_before(i));
+    co_await timer.async_wait(boost::asio::use_awaitable);
+  }
+  co_return Fault(Code::kSlowDown);
+}
+
+Outcome<std::optional<std::string>> S3Face::document(ContainerId container,
+                                                     std::string_view name) {
+  RAMET_ASSIGN(const auto view, services_.store.view(container));
+  auto text = view->document(name);
+  if (text.ok()) return std::optional<std::string>(std::move(*text));
+  if (text.error().code() == ErrorCode::kNotFound) return std::optional<std::string>();
+  return std::move(text).error();
+}
+
+Task<Outcome<Response>> S3Face::change_document(Call& call, std::string_view name,
+                                                std::optional<std::string> text, int status) {
+  auto done = co_await change(call.container.id,
+                              [&](Transaction& transaction, const View&) -> Outcome<void> {
+                                const Status set = transaction.set_document(
+                                    name, text ? std::optional<std::string_view>(*text)
+                                               : std::nullopt);
+                                if (!set.ok() && set.error().code() != ErrorCode::kNotFound) {
+                                  return Fault(set.error());
+                                }
+                                return {};
+                              });
+  if (!done.ok()) co_return std::move(done).error();
+  Response response;
+  response.status = status;
+  co_return response;
+}
+
+Outcome<std::shared_ptr<const View>> S3Face::view_of(const Call& call) {
+  const auto as_of = call.request.fields.find("x-ramet-as-of");
+  if (!as_of) {
+    RAMET_ASSIGN(auto view, services_.store.view(call.container.id));
+    return view;
+  }
+  const auto time = parse_iso_date(*as_of);
+  std::optional<SnapshotInfo> newest;
+  RAMET_TRY(services_.store.snapshots(call.container.id, [&](const SnapshotInfo& snapshot) {
+    const bool fits = time ? snapshot.created <= *time : snapshot.name == *as_of;
+    if (fits && (!newest || snapshot.created > newest->created)) newest = snapshot;
+    return true;
+  }));
+  if (!newest) {
+    return Fault(Code::kNoSuchVersion,
+                 fmt::format("The bucket has no snapshot that is '{}', or as old.", *as_of))
+        .with("AsOf", std::string(*as_of));
+  }
+  RAMET_ASSIGN(auto view, services_.store.view(call.container.id, newest->name));
+  return view;
+}
+
+Outcome<std::string> S3Face::versioning(const ContainerInfo& container) {
+  RAMET_ASSIGN(const auto settings, services_.store.settings(container.id));
+  for (const SettingInfo& setting : settings) {
+    if (setting.name == kVersioningSetting) return setting.value;
+  }
+  return std::string("off");
+}
+
+bool S3Face::keeps_versions(const ContainerInfo& container) {
+  auto value = versioning(container);
+  return value.ok() && *value != "off";
+}
+
+Outcome<ContainerId> S3Face::uploads() {
+  {
+    const std::lock_guard lock(mutex_);
+    if (uploads_) return *uploads_;
+  }
+  auto found = services_.store.container(std::string(kUploads));
+  if (!found.ok() && found.error().code() == ErrorCode::kNotFound) {
+    found = services_.store.create_container(std::string(kUploads),
+                                             "uploads to S3 that are under way");
+    if (!found.ok() && found.error().code() == ErrorCode::kAlreadyExists) {
+      found = services_.store.container(std::string(kUploads));
+    }
+  }
+  if (!found.ok()) return std::move(found).error();
+  // Made once, so that the first ones to need it do not meet.
+  RAMET_ASSIGN(const auto transaction, services_.store.begin(found->id));
+  RAMET_TRY(transaction->create_folders("staging"));
+  const auto committed = transaction->commit();
+  if (!committed.ok() && committed.error().code() != ErrorCode::kBusy) {
+    return Fault(committed.error());
+  }
+  const std::lock_guard lock(mutex_);
+  uploads_ = found->id;
+  return found->id;
+}
+
+void S3Face::remove_old_staging() {
+  // Nobody else writes there: what is left is of a process that did not end well.
+  const auto found = services_.store.container(std::string(kUploads));
+  if (!found.ok()) return;
+  const auto remove = [&]() -> Status {
+    RAMET_ASSIGN(const auto transaction, services_.store.begin(found->id));
+    const auto staging = transaction->lookup("staging");
+    if (!staging.ok()) return ok();
+    RAMET_TRY(transaction->remove_tree(kRootFolder, "staging"));
+    RAMET_TRY(transaction->commit());
+    return ok();
+  };
+  ignore_error(remove(), "what is left takes space, and goes at the next start");
+}
+
+Principal S3Face::owner_of(ContainerId container) {
+  Principal nobody;
+  nobody.name = "ramet";
+  auto text = document(container, kOwnerDocument);
+  if (!text.ok() || !*text) return nobody;
+  const auto id = parse_uuid<PrincipalId>(**text);
+  if (!id.ok()) return nobody;
+  auto principal = services_.access.principal(*id);
+  return principal.ok() ? std::move(*principal) : nobody;
+}
+
+}  // namespace ramet::serve::s3
