@@ -1,4 +1,5 @@
 // audit list, export, trim
+#include <algorithm>
 #include <chrono>
 
 #include "engine/access.h"
