@@ -78,7 +78,8 @@ class StoreSample {
   Status ready() {
     RAMET_ASSIGN(const StoreInfo info, get());
     if (info.read_only) {
-      return Error(ErrorCode::kFailedPrecondition, "the store is read-only: " + info.read_only_reason);
+      return Error(ErrorCode::kFailedPrecondition,
+                   "the store is read-only: " + info.read_only_reason);
     }
     if (info.ballast_bytes == 0 && info.disk_available < kDiskFullBytes) {
       return Error(ErrorCode::kOutOfSpace, "the disk is full");
@@ -208,8 +209,9 @@ Status serve_store(Context& context, const std::string& path, const ServeOptions
   serve::Services services{store, store.access(), workers, metrics, *log, options.faces};
   const auto rest = serve::make_rest_face(services);
   const auto s3 = serve::make_s3_face(services);
-  const serve::Routes routes{rest.get(), s3.get(), options.faces.s3_domain, [&sample] { return sample.ready(); },
-                             [&store](std::string_view token) { return is_operator(store, token); }};
+  serve::Routes routes{rest.get(), s3.get(), options.faces.s3_domain, {}, {}};
+  routes.ready = [&sample] { return sample.ready(); };
+  routes.is_operator = [&store](std::string_view token) { return is_operator(store, token); };
   RAMET_ASSIGN(const auto server,
                serve::Server::start(server_options(options, make_router(routes, workers, metrics),
                                                    make_operator_router(routes, workers, metrics)),
