@@ -438,7 +438,8 @@ TEST_F(RestTest, PrincipalsAreAdministeredAndSecretsToldOnce) {
   const Got key = post("/v1/keys", {{"principal", "ann"}});
   ASSERT_EQ(key.status, 201);
   EXPECT_EQ(remove("/v1/keys/" + key.json()["id"].get<std::string>()).status, 204);
-  EXPECT_EQ(send(ann, "DELETE", "/v1/tokens/" + narrow.json()["id"].get<std::string>()).status, 204);
+  const std::string id = narrow.json()["id"];
+  EXPECT_EQ(send(ann, "DELETE", "/v1/tokens/" + id).status, 204);
   EXPECT_EQ(send(viewer, "GET", "/v1/me").status, 401);
   const std::string log = get("/v1/audit").body;
   EXPECT_NE(log.find("ann"), std::string::npos);
@@ -447,7 +448,7 @@ TEST_F(RestTest, PrincipalsAreAdministeredAndSecretsToldOnce) {
   EXPECT_EQ(send(ann, "GET", "/v1/me").status, 401);
 }
 
-// --- the table of (route x level) --------------------------------------------------------------------
+// --- the table of (route x level) ----------------------------------------------------------------
 
 std::string target_of(const rest::Route& route) {
   static const std::map<std::string, std::string> kValues = {
@@ -507,11 +508,9 @@ TEST_F(RestTest, EveryRouteRefusesEverybodyBelowItsLevel) {
           << what << " as " << level_name(level) << " " << got.body;
       if (level != AccessLevel::kNone) continue;
       // Not to be told from one that is not there, but for its name.
-      std::string other = target;
-      other.replace(other.find("/c"), 2, "/c");
-      Got none = send(tokens[level], method, "/v1/containers/zzz" +
-                                                 target.substr(std::string("/v1/containers/c").size()),
-                      body);
+      const std::string none_target =
+          "/v1/containers/zzz" + target.substr(std::string("/v1/containers/c").size());
+      const Got none = send(tokens[level], method, none_target, body);
       EXPECT_EQ(none.status, 404) << what;
       EXPECT_EQ(none.json()["title"], got.json()["title"]);
     }
