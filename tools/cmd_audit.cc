@@ -1,6 +1,7 @@
 // audit list, export, trim
 #include <chrono>
 
+#include "engine/access.h"
 #include "engine/quantity.h"
 #include "tools/commands.h"
 #include "tools/session.h"

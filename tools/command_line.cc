@@ -420,6 +420,8 @@ void add_all_commands(CommandLine& line) {
   add_look_commands(line);
   add_name_commands(line);
   add_verify_commands(line);
+  add_serve_commands(line);
+  add_top_commands(line);
   add_completion_commands(line);
   line.app.footer(kProgramFooter);
 }

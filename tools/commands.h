@@ -175,6 +175,8 @@ void add_list_commands(CommandLine& line);       // ls, tree
 void add_look_commands(CommandLine& line);       // stat, du
 void add_name_commands(CommandLine& line);       // mkdir, mv, rm
 void add_verify_commands(CommandLine& line);     // verify
+void add_serve_commands(CommandLine& line);      // serve
+void add_top_commands(CommandLine& line);        // top
 void add_completion_commands(CommandLine& line); // completion, __complete
 
 // All of them, in the order of the help page.

@@ -4,6 +4,9 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include <atomic>
+#include <condition_variable>
+#include <mutex>
 #include <thread>
 
 #include "tools/caller.h"
@@ -13,6 +16,12 @@ namespace {
 
 std::atomic<int> caught{0};
 std::atomic<int> event{-1};
+
+// What wait_for_signal() waits for.
+std::mutex mu;
+std::condition_variable came;
+bool keeps_hangups = false;
+bool hung_up = false;
 
 void end_by(int signal) {
   ::signal(signal, SIG_DFL);
@@ -24,9 +33,16 @@ void end_by(int signal) {
 }
 
 void wait_for(sigset_t set) {
+  ::pthread_sigmask(SIG_BLOCK, &set, nullptr);
   for (;;) {
     int signal = 0;
     if (::sigwait(&set, &signal) != 0) continue;
+    const std::lock_guard lock(mu);
+    came.notify_all();
+    if (signal == SIGHUP && keeps_hangups) {
+      hung_up = true;
+      continue;
+    }
     int none = 0;
     if (!caught.compare_exchange_strong(none, signal)) end_by(signal);
     const uint64_t one = 1;  // (the event of an eventfd that nobody reads cannot be full)
@@ -47,8 +63,30 @@ void install_signal_handlers() {
     }
   }
   ::pthread_sigmask(SIG_BLOCK, &set, nullptr);
+  sigaddset(&set, SIGHUP);  // (one that is ignored never comes, unless keep_hangups() is called)
   event = ::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
   std::thread(wait_for, set).detach();
+}
+
+void keep_hangups() {
+  {
+    const std::lock_guard lock(mu);
+    keeps_hangups = true;
+  }
+  sigset_t set;
+  sigemptyset(&set);
+  sigaddset(&set, SIGHUP);
+  ::pthread_sigmask(SIG_BLOCK, &set, nullptr);
+  ::signal(SIGHUP, SIG_DFL);  // it is blocked everywhere: nothing but the waiting thread takes it
+}
+
+Woken wait_for_signal(std::chrono::nanoseconds at_most) {
+  std::unique_lock lock(mu);
+  came.wait_for(lock, at_most, [] { return hung_up || caught.load() != 0; });
+  if (caught.load() != 0) return Woken::kByInterrupt;
+  if (!hung_up) return Woken::kByTime;
+  hung_up = false;
+  return Woken::kByHangup;
 }
 
 const std::atomic<int>& process_signal() { return caught; }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 
 namespace ramet::tools {
 
@@ -21,5 +22,14 @@ int process_signal_event();
 bool interrupted();
 // The signal that did, or 0.
 int interrupting_signal();
+
+// For those who run until they are told to end. From now on SIGHUP asks for no end, but is told by
+// wait_for_signal(), also where it was ignored. Call from main()'s thread before others are started.
+void keep_hangups();
+
+enum class Woken { kByTime, kByHangup, kByInterrupt };
+// Waits for so long at most. Hangups that came together, or before the call, are one; an interrupt
+// is told again and again.
+Woken wait_for_signal(std::chrono::nanoseconds at_most);
 
 }  // namespace ramet::tools

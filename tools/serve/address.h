@@ -37,6 +37,6 @@ Result<io::UnixFd> listen_at(ListenAddress& address);
 Result<io::UnixFd> connect_to(const ListenAddress& address);
 
 // The address of a connection's peer without the port: "127.0.0.1", "::1", "unix".
-std::string peer_of(int fd);
+std::string peer_address(int fd);
 
 }  // namespace ramet::serve

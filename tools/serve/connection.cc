@@ -54,7 +54,7 @@ Connection::Connection(Shard& shard, const Door& door, int fd,
       limits_(shard.shared().limits),
       door_(door),
       wire_(shard.io(), fd, door.address.is_unix(), std::move(tls)),
-      peer_(peer_of(fd)),
+      peer_(peer_address(fd)),
       refuse_(refuse),
       parser_(parser_limits(limits_)) {}
 
@@ -190,6 +190,7 @@ Task<Refusal> Connection::next_request() {
   if (request_.content_length.value_or(0) > limits_.body_bytes_max) {
     co_return Refusal{413, "the body is too long"};
   }
+  chunks_.reset();
   send_continue_ = request_.expects_continue;
   body_left_ = request_.content_length.value_or(0);
   body_done_ = !parser_.chunked() && body_left_ == 0;
@@ -234,20 +235,18 @@ Task<Result<size_t>> Connection::read(std::span<char> into) {
     co_return got;
   }
   for (;;) {
-    const auto decoded = parser_.decode(buffer_view(), into);
+    const auto decoded = chunks_.decode(buffer_view(), into);
     consume(decoded.consumed);
     body_bytes_ += decoded.produced;
-    body_done_ = decoded.step == RequestParser::Step::kEnd;
-    if (decoded.step == RequestParser::Step::kBroken) {
+    body_done_ = decoded.step == ChunkDecoder::Step::kEnd;
+    if (decoded.step == ChunkDecoder::Step::kBroken) {
       co_return failed(ErrorCode::kInvalidArgument, "the chunks of the body are malformed");
     }
     if (body_bytes_ > limits_.body_bytes_max) {
       co_return failed(ErrorCode::kInvalidArgument, "the body is longer than allowed");
     }
     if (decoded.produced > 0 || body_done_) co_return decoded.produced;
-    if (!make_room(std::max(kBufferBytesBody, capacity_))) {
-      co_return failed(ErrorCode::kInvalidArgument, "the line before a chunk is too long");
-    }
+    make_room(std::max(kBufferBytesBody, capacity_));  // (nothing is left in it)
     if (!co_await fill(Phase::kBody, patience(body_bytes_, body_waited_))) {
       co_return failed(ErrorCode::kIoError, kCut);
     }

@@ -104,6 +104,7 @@ class Connection final : public Body {
 
   RequestParser parser_;
   HeaderScan scan_;
+  ChunkDecoder chunks_;
   Request request_;
   int64_t started_ = 0;
   bool must_close_ = false;

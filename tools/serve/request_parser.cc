@@ -14,6 +14,8 @@ namespace beast = boost::beast;
 namespace http = boost::beast::http;
 
 constexpr Refusal kBadRequest{400, "the request's header is malformed"};
+constexpr Refusal kOtherVersion{505, "HTTP/1.1 and HTTP/1.0 are spoken here"};
+constexpr size_t kPassedOverMax = 16u << 10;  // of extensions and trailers of a whole body
 
 std::string_view view_of(beast::string_view text) { return {text.data(), text.size()}; }
 
@@ -26,11 +28,11 @@ constexpr std::array<bool, 256> make_controls() {
 }
 constexpr std::array<bool, 256> kControl = make_controls();
 
-// Beast finds the pieces of a header and of chunks; they go straight into the request.
+// Beast finds the pieces of a header; they go straight into the request. (Not those of chunks: its
+// parser asserts what a peer decides when a last chunk comes in pieces.)
 class BeastParser final : public http::basic_parser<true> {
  public:
   BeastParser(Request& request, size_t fields_max) : request_(&request), fields_max_(fields_max) {
-    eager(true);
     header_limit(UINT32_MAX);  // the connection's buffer is the limit
     body_limit(boost::none);
   }
@@ -38,11 +40,6 @@ class BeastParser final : public http::basic_parser<true> {
   bool too_many_fields() const { return too_many_fields_; }
   std::string_view target() const { return target_; }  // points into the header
   int version() const { return version_; }  // 11: HTTP/1.1
-
-  // Of chunks.
-  std::span<char> out;
-  size_t produced = 0;
-  bool finished = false;
 
  private:
   void on_request_impl(http::verb, beast::string_view method, beast::string_view target,
@@ -56,7 +53,6 @@ class BeastParser final : public http::basic_parser<true> {
   void on_field_impl(http::field, beast::string_view name, beast::string_view value,
                      beast::error_code& ec) override {
     ec = {};
-    if (in_body_) return;  // a trailer: nobody asked for any (RFC 9110 6.5.1)
     if (request_->fields.size() == fields_max_) {
       too_many_fields_ = true;
       ec = http::error::header_limit;
@@ -64,39 +60,28 @@ class BeastParser final : public http::basic_parser<true> {
     }
     request_->fields.add(std::string(name), std::string(value));
   }
-  void on_header_impl(beast::error_code& ec) override {
-    in_body_ = true;
-    ec = {};
-  }
+  void on_header_impl(beast::error_code& ec) override { ec = {}; }
   void on_body_init_impl(const boost::optional<std::uint64_t>&, beast::error_code& ec) override {
     ec = {};
   }
   std::size_t on_body_impl(beast::string_view, beast::error_code& ec) override {
-    ec = http::error::unexpected_body;  // bodies with a length do not come here
+    ec = http::error::unexpected_body;  // bodies do not come here
     return 0;
   }
   void on_chunk_header_impl(std::uint64_t, beast::string_view, beast::error_code& ec) override {
     ec = {};
   }
-  std::size_t on_chunk_body_impl(std::uint64_t, beast::string_view body,
+  std::size_t on_chunk_body_impl(std::uint64_t, beast::string_view,
                                  beast::error_code& ec) override {
-    ec = {};
-    const size_t take = std::min(body.size(), out.size() - produced);
-    std::memcpy(out.data() + produced, body.data(), take);
-    produced += take;
-    if (take < body.size()) ec = http::error::need_buffer;
-    return take;
+    ec = http::error::unexpected_body;
+    return 0;
   }
-  void on_finish_impl(beast::error_code& ec) override {
-    finished = true;
-    ec = {};
-  }
+  void on_finish_impl(beast::error_code& ec) override { ec = {}; }
 
   Request* request_;
   const size_t fields_max_;
   std::string_view target_;
   int version_ = 0;
-  bool in_body_ = false;
   bool too_many_fields_ = false;
 };
 
@@ -114,16 +99,19 @@ size_t count_fields(const Fields& fields, std::string_view name) {
       fields.begin(), fields.end(), [&](const auto& field) { return same_name(field.name, name); }));
 }
 
+// A request line of another version, rather than one with a space too many.
+bool is_other_version(std::string_view header) {
+  const std::string_view line = header.substr(0, header.find('\r'));
+  return std::count(line.begin(), line.end(), ' ') == 2 &&
+         line.substr(line.rfind(' ') + 1).starts_with("HTTP/");
+}
+
 // A host with its port: nothing that would mean something else in a URL.
 bool is_authority(std::string_view text) {
   return text.find_first_of("/?#@\\ \t\"<>") == std::string_view::npos;
 }
 
 }  // namespace
-
-struct RequestParser::Impl {
-  std::optional<BeastParser> parser;
-};
 
 HeaderScan::Found HeaderScan::look(std::string_view text) {
   size_t i = at_;
@@ -149,20 +137,16 @@ HeaderScan::Found HeaderScan::look(std::string_view text) {
   return Found::kMore;
 }
 
-RequestParser::RequestParser(const ParserLimits& limits)
-    : limits_(limits), impl_(std::make_unique<Impl>()) {}
-RequestParser::~RequestParser() = default;
-
 Refusal RequestParser::parse(std::string_view header, Request& request) {
-  BeastParser& parser = impl_->parser.emplace(request, limits_.fields_max);
+  BeastParser parser(request, limits_.fields_max);
   beast::error_code ec;
   const size_t used = parser.put(boost::asio::const_buffer(header.data(), header.size()), ec);
   if (parser.too_many_fields()) return {431, "too many header fields"};
-  if (ec == http::error::bad_version) return {505, "HTTP/1.1 and HTTP/1.0 are spoken here"};
+  if (ec == http::error::bad_version) return is_other_version(header) ? kOtherVersion : kBadRequest;
   if (parser.target().size() > limits_.target_bytes_max) return {414, "the URI is too long"};
   if (ec || used != header.size() || !parser.is_header_done()) return kBadRequest;
   if (parser.version() != 11 && parser.version() != 10) {
-    return {505, "HTTP/1.1 and HTTP/1.0 are spoken here"};
+    return kOtherVersion;
   }
   http10_ = parser.version() == 10;
   keep_alive_ = parser.keep_alive();
@@ -220,29 +204,70 @@ Refusal RequestParser::take_framing(Request& request) {
   return {};
 }
 
-RequestParser::Decoded RequestParser::decode(std::string_view in, std::span<char> out) {
-  BeastParser& parser = *impl_->parser;
-  parser.out = out;
-  parser.produced = 0;
+ChunkDecoder::State ChunkDecoder::next(char c) {
+  const bool control = kControl[static_cast<unsigned char>(c)];
+  switch (state_) {
+    case State::kSizeBegin:
+    case State::kSize: {
+      if (c == '\r' && state_ == State::kSize) return State::kSizeEnd;
+      if (c == ';' && state_ == State::kSize) return State::kExtension;
+      const bool digit = c >= '0' && c <= '9';
+      const char letter = static_cast<char>(c | 0x20);
+      if (!digit && (letter < 'a' || letter > 'f')) return State::kBroken;
+      if (left_ >> 60 != 0) return State::kBroken;
+      left_ = left_ << 4 | static_cast<uint64_t>(digit ? c - '0' : letter - 'a' + 10);
+      return State::kSize;
+    }
+    case State::kExtension:
+      if (c == '\r') return State::kSizeEnd;
+      return control || ++passed_over_ > kPassedOverMax ? State::kBroken : State::kExtension;
+    case State::kSizeEnd:
+      if (c != '\n') return State::kBroken;
+      return left_ == 0 ? State::kLineBegin : State::kData;
+    case State::kDataEnd: return c == '\r' ? State::kDataEndLine : State::kBroken;
+    case State::kDataEndLine: return c == '\n' ? State::kSizeBegin : State::kBroken;
+    case State::kLineBegin:
+      if (c == '\r') return State::kLastEnd;
+      if (c == ':') return State::kBroken;
+      [[fallthrough]];
+    case State::kName:
+      if (control || c == ' ' || c == '\t' || ++passed_over_ > kPassedOverMax) {
+        return State::kBroken;
+      }
+      return c == ':' ? State::kValue : State::kName;
+    case State::kValue:
+      if (c == '\r') return State::kLineEnd;
+      return control || ++passed_over_ > kPassedOverMax ? State::kBroken : State::kValue;
+    case State::kLineEnd: return c == '\n' ? State::kLineBegin : State::kBroken;
+    case State::kLastEnd: return c == '\n' ? State::kDone : State::kBroken;
+    case State::kData:
+    case State::kDone:
+    case State::kBroken: break;
+  }
+  return state_;
+}
+
+ChunkDecoder::Decoded ChunkDecoder::decode(std::string_view in, std::span<char> out) {
   Decoded done;
-  while (!parser.finished && done.consumed < in.size() && parser.produced < out.size()) {
-    beast::error_code ec;
-    const std::string_view rest = in.substr(done.consumed);
-    const size_t used = parser.put(boost::asio::const_buffer(rest.data(), rest.size()), ec);
-    done.consumed += used;
-    if (ec == http::error::need_buffer) break;
-    if (ec && ec != http::error::need_more) {
-      done.step = Step::kBroken;
+  while (state_ != State::kDone && state_ != State::kBroken && done.consumed < in.size()) {
+    if (state_ != State::kData) {
+      state_ = next(in[done.consumed++]);
+      continue;
+    }
+    const size_t room = std::min(in.size() - done.consumed, out.size() - done.produced);
+    const auto take = static_cast<size_t>(std::min<uint64_t>(room, left_));
+    if (take == 0) {
+      done.step = Step::kFull;
       return done;
     }
-    if (used == 0) break;
+    std::memcpy(out.data() + done.produced, in.data() + done.consumed, take);
+    done.consumed += take;
+    done.produced += take;
+    left_ -= take;
+    if (left_ == 0) state_ = State::kDataEnd;
   }
-  done.produced = parser.produced;
-  if (parser.finished) {
-    done.step = Step::kEnd;
-  } else if (done.produced == out.size()) {
-    done.step = Step::kFull;
-  }
+  if (state_ == State::kDone) done.step = Step::kEnd;
+  if (state_ == State::kBroken) done.step = Step::kBroken;
   return done;
 }
 

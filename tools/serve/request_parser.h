@@ -1,11 +1,10 @@
-// One request's header and chunks, from bytes (RFC 9112). Strict on purpose: where two readers could
+// Headers and chunks of requests, from bytes (RFC 9112). Strict on purpose: where two readers could
 // disagree about where a request ends, it is refused, since that is how requests are smuggled past
 // whoever stands before the server. Not thread-safe; does no input or output.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
-#include <memory>
 #include <optional>
 #include <span>
 #include <string_view>
@@ -44,8 +43,7 @@ struct ParserLimits {
 
 class RequestParser {
  public:
-  explicit RequestParser(const ParserLimits& limits);
-  ~RequestParser();
+  explicit RequestParser(const ParserLimits& limits) : limits_(limits) {}
 
   // Fills method, path, query, fields, expects_continue and content_length of an empty request from
   // a header as HeaderScan found it. Begins anew with each call.
@@ -55,26 +53,43 @@ class RequestParser {
   bool is_http10() const { return http10_; }
   bool chunked() const { return chunked_; }
 
-  // Takes chunks apart. kMore: all of `in` that can be used alone was consumed, and `out` is not
-  // full. kBroken: no chunked body.
-  enum class Step : uint8_t { kMore, kFull, kEnd, kBroken };
+ private:
+  Refusal take_target(std::string_view target, Request& request);
+  Refusal take_framing(Request& request);
+
+  const ParserLimits limits_;
+  bool keep_alive_ = false;
+  bool http10_ = false;
+  bool chunked_ = false;
+};
+
+// A chunked body, taken apart (RFC 9112 7.1). Extensions and trailers are passed over.
+class ChunkDecoder {
+ public:
+  enum class Step : uint8_t {
+    kMore,    // all of `in` was used
+    kFull,    // `out` is full, and more is to come
+    kEnd,     // the body is complete; what follows is the next request's
+    kBroken,  // this is no chunked body
+  };
   struct Decoded {
     Step step = Step::kMore;
     size_t consumed = 0;
     size_t produced = 0;
   };
   Decoded decode(std::string_view in, std::span<char> out);
+  void reset() { *this = {}; }
 
  private:
-  struct Impl;
-  Refusal take_target(std::string_view target, Request& request);
-  Refusal take_framing(Request& request);
+  enum class State : uint8_t {
+    kSizeBegin, kSize, kExtension, kSizeEnd, kData, kDataEnd, kDataEndLine,
+    kLineBegin, kName, kValue, kLineEnd, kLastEnd, kDone, kBroken,
+  };
+  State next(char c);  // everything but data
 
-  const ParserLimits limits_;
-  const std::unique_ptr<Impl> impl_;
-  bool keep_alive_ = false;
-  bool http10_ = false;
-  bool chunked_ = false;
+  State state_ = State::kSizeBegin;
+  uint64_t left_ = 0;      // of the chunk
+  size_t passed_over_ = 0;  // bytes of extensions and trailers
 };
 
 }  // namespace ramet::serve
