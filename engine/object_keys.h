@@ -1,10 +1,10 @@
 // Objects of a container by keys, as object stores name them: one byte string for a whole path, in
-// byte order. The same for flat containers, whose names are keys, and for trees, where '/' separates
-// folders and an empty folder is the key that ends in '/' (of zero bytes).
+// byte order. The same for flat containers, whose names are keys, and for trees, where '/'
+// separates folders and an empty folder is the key that ends in '/' (of zero bytes).
 //
-// Keys: 1 to 1024 bytes, no NUL. In a tree also: no part between slashes that is empty, "." or "..",
-// or longer than 255 bytes; others are kInvalidArgument to write and kNotFound to read. Only files
-// have keys: symbolic links, devices and the like are passed over.
+// Keys: 1 to 1024 bytes, no NUL. In a tree also: no part between slashes that is empty, "." or
+// "..", or longer than 255 bytes; others are kInvalidArgument to write and kNotFound to read. Only
+// files have keys: symbolic links, devices and the like are passed over.
 // Built on View and Transaction alone; all functions may be called by any number of threads.
 #pragma once
 

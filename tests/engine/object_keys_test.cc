@@ -1,6 +1,6 @@
-// Goal: keys of flat containers and of trees are found, listed, put and removed as S3 has it. Method:
-// random histories and random questions (rapidcheck) beside a std::map, whose listing is the plain
-// definition: all keys in order, grouped by the delimiter.
+// Goal: keys of flat containers and of trees are found, listed, put and removed as S3 has it.
+// Method: random histories and random questions (rapidcheck) beside a std::map, whose listing is
+// the plain definition: all keys in order, grouped by the delimiter.
 #include <gtest/gtest.h>
 #include <rapidcheck/gtest.h>
 

@@ -61,9 +61,7 @@ class Daemon:
         self.drain.submit(lambda: [None for _ in self.process.stdout])
         self.command("user", "create", "ada")
         key = json.loads(self.command("key", "create", "ada", "--json"))
-        key = key.get("key", key) if isinstance(key.get("key"), dict) else key
-        self.key = key.get("id") or key.get("access_key") or key.get("key")
-        self.secret = key.get("secret")
+        self.key, self.secret = key["id"], key["secret"]
         self.env = {name: value for name, value in os.environ.items()
                     if not name.startswith("AWS_") and not name.lower().endswith("_proxy")}
         self.env.update(AWS_ACCESS_KEY_ID=self.key, AWS_SECRET_ACCESS_KEY=self.secret,
@@ -71,7 +69,7 @@ class Daemon:
                         HOME=folder)
 
     def command(self, *arguments):
-        return run(self.ramet, "--store", self.store, *arguments)
+        return run(self.ramet, *arguments, env=dict(os.environ, RAMET_STORE=self.store))
 
     def stop(self):
         self.process.send_signal(signal.SIGTERM)

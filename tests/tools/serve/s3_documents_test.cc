@@ -23,7 +23,7 @@ std::string name_of(const Outcome<T>& outcome) {
   return outcome.ok() ? "ok" : std::string(info_of(outcome.error().s3_code()).name);
 }
 
-// --- errors and XML -------------------------------------------------------------------------------
+// --- errors and XML ------------------------------------------------------------------------------
 
 TEST(S3ErrorsTest, EveryErrorHasANameAStatusAndAText) {
   for (size_t i = 0; i <= static_cast<size_t>(Code::kLast); ++i) {
@@ -74,7 +74,7 @@ TEST(S3XmlTest, TextKeepsWhatKeysMayHold) {
   EXPECT_EQ(xml_escape("a\x01\"<&>"), "a&#x1;&quot;&lt;&amp;&gt;");
 }
 
-// --- names ----------------------------------------------------------------------------------------
+// --- names ---------------------------------------------------------------------------------------
 
 Outcome<Target> target_of(const std::string& path, const std::string& host = "s3.local:9000",
                           const std::string& domain = "s3.local") {
@@ -133,7 +133,7 @@ TEST(S3NamesTest, AVersionIsOfItsObject) {
   EXPECT_EQ(version_text(info), "null");
 }
 
-// --- operations -----------------------------------------------------------------------------------
+// --- operations ----------------------------------------------------------------------------------
 
 TEST(S3OperationsTest, EachOneIsFoundByWhatItSays) {
   for (const Operation& operation : operations()) {
@@ -154,7 +154,7 @@ TEST(S3OperationsTest, EachOneIsFoundByWhatItSays) {
   EXPECT_EQ(name_of(find_operation(request, Target{"b", "k"}, {})), "MethodNotAllowed");
 }
 
-// --- policies -------------------------------------------------------------------------------------
+// --- policies ------------------------------------------------------------------------------------
 
 std::string policy_of(const std::string& statement) {
   return "{\"Version\":\"2012-10-17\",\"Statement\":[" + statement + "]}";
@@ -249,7 +249,7 @@ TEST(S3PolicyTest, Wildcards) {
   EXPECT_FALSE(wildcard_match(stars + "b", std::string(5000, 'a')));  // and soon
 }
 
-// --- lifecycle ------------------------------------------------------------------------------------
+// --- lifecycle -----------------------------------------------------------------------------------
 
 constexpr int64_t kDay = 86'400'000'000'000;
 
@@ -331,7 +331,7 @@ TEST(S3LifecycleTest, RulesThatAreNoRulesAreRefused) {
             "NotImplemented");
 }
 
-// --- CORS -----------------------------------------------------------------------------------------
+// --- CORS ----------------------------------------------------------------------------------------
 
 TEST(S3CorsTest, TheFirstRuleThatFitsAnswers) {
   auto rules = parse_cors(
@@ -360,7 +360,7 @@ TEST(S3CorsTest, TheFirstRuleThatFitsAnswers) {
             "InvalidRequest");
 }
 
-// --- tags, parts, locks ---------------------------------------------------------------------------
+// --- tags, parts, locks --------------------------------------------------------------------------
 
 TEST(S3TagsTest, LimitsOfTags) {
   const auto put = [](const std::string& tags) {
@@ -413,7 +413,7 @@ TEST(S3LockTest, Configurations) {
             "InvalidArgument");
 }
 
-// --- forms ----------------------------------------------------------------------------------------
+// --- forms ---------------------------------------------------------------------------------------
 
 TEST(S3FormTest, PoliciesOfForms) {
   const int64_t now = *parse_iso_date("2026-01-01T00:00:00Z");

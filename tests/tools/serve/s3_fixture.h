@@ -1,14 +1,14 @@
 // The S3 face on a real store, without sockets: requests are signed as a client signs them, and
-// handed to handle(). Principals and grants are kept by a stand-in, so that tests set levels freely.
+// handed to handle().
 #pragma once
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <map>
 #include <memory>
-#include <mutex>
 #include <string>
 #include <vector>
 
@@ -26,116 +26,6 @@
 #include "tools/serve/services.h"
 
 namespace ramet::serve::test {
-
-// Principals with one key each ("KEY-NAME", "secret-of-NAME"), and grants.
-class FakeAccess : public AccessControl {
- public:
-  PrincipalId add(const std::string& name, bool super_admin = false, bool may_create = true) {
-    Principal principal;
-    principal.id = make_id<PrincipalId>(static_cast<uint64_t>(people_.size()) + 1, {7});
-    principal.name = name;
-    principal.super_admin = super_admin;
-    principal.may_create = may_create;
-    people_[name] = principal;
-    return principal.id;
-  }
-
-  Result<Principal> principal(PrincipalId id) override {
-    for (const auto& [name, one] : people_) {
-      if (one.id == id) return one;
-    }
-    return Error(ErrorCode::kNotFound, "no such principal");
-  }
-  Result<Principal> principal(std::string_view name) override {
-    const auto found = people_.find(std::string(name));
-    if (found == people_.end()) return Error(ErrorCode::kNotFound, "no such principal");
-    return found->second;
-  }
-  Result<KeyCaller> find_key(std::string_view id) override {
-    if (id.starts_with("KEY-")) {
-      const auto found = people_.find(std::string(id.substr(4)));
-      if (found != people_.end()) {
-        return KeyCaller{"secret-of-" + found->first, Caller{found->second, Scope{}}};
-      }
-    }
-    return Error(ErrorCode::kPermissionDenied, "no such key");
-  }
-  Result<AccessLevel> level(const Caller& caller, ContainerId container) override {
-    if (caller.principal.super_admin) return AccessLevel::kAdminister;
-    const std::lock_guard lock(mutex_);
-    AccessLevel most = AccessLevel::kNone;
-    for (const PrincipalId& id : {caller.principal.id, PrincipalId{}}) {
-      const auto found = grants_.find({container, id});
-      if (found != grants_.end()) most = std::max(most, found->second);
-    }
-    return most;
-  }
-  Status set_grant(ContainerId container, PrincipalId principal, AccessLevel level) override {
-    const std::lock_guard lock(mutex_);
-    if (level == AccessLevel::kNone) {
-      grants_.erase({container, principal});
-    } else {
-      grants_[{container, principal}] = level;
-    }
-    return ok();
-  }
-  Status grants(ContainerId container, const std::function<bool(const Grant&)>& visit) override {
-    std::vector<Grant> found;
-    {
-      const std::lock_guard lock(mutex_);
-      for (const auto& [key, level] : grants_) {
-        if (key.first == container) found.push_back({key.first, key.second, level});
-      }
-    }
-    for (const Grant& grant : found) {
-      if (!visit(grant)) break;
-    }
-    return ok();
-  }
-  Result<ContainerAccess> container_access(ContainerId container) override {
-    const std::lock_guard lock(mutex_);
-    return access_[container];
-  }
-  Status set_container_access(ContainerId container, const ContainerAccess& access) override {
-    const std::lock_guard lock(mutex_);
-    access_[container] = access;
-    return ok();
-  }
-  Status audit(AuditEntry entry) override {
-    const std::lock_guard lock(mutex_);
-    audited.push_back(std::move(entry));
-    return ok();
-  }
-
-  // What faces do not ask for.
-  Result<Principal> create_principal(const Principal&) override { return no(); }
-  Status update_principal(const Principal&) override { return no(); }
-  Status remove_principal(PrincipalId) override { return no(); }
-  Status principals(const std::function<bool(const Principal&)>&) override { return no(); }
-  Result<NewToken> create_token(PrincipalId, const std::string&, const Scope&,
-                                int64_t) override { return no(); }
-  Status remove_token(const ContentHash&) override { return no(); }
-  Status tokens(PrincipalId, const std::function<bool(const Token&)>&) override { return no(); }
-  Result<AccessKey> create_key(PrincipalId, const std::string&, const Scope&, int64_t) override {
-    return no();
-  }
-  Status remove_key(std::string_view) override { return no(); }
-  Status keys(PrincipalId, const std::function<bool(const AccessKey&)>&) override { return no(); }
-  Result<Caller> authenticate_token(std::string_view) override { return no(); }
-  Status audit_log(uint64_t, const std::function<bool(const AuditEntry&)>&) override {
-    return no();
-  }
-  Status trim_audit_log(uint64_t) override { return no(); }
-
-  std::vector<AuditEntry> audited;
-
- private:
-  static Error no() { return {ErrorCode::kUnsupported, "not of this stand-in"}; }
-  std::mutex mutex_;
-  std::map<std::string, Principal> people_;
-  std::map<std::pair<ContainerId, PrincipalId>, AccessLevel> grants_;
-  std::map<ContainerId, ContainerAccess> access_;
-};
 
 // A body that comes in pieces, and may be cut.
 class FakeBody : public Body {
@@ -193,9 +83,9 @@ class S3Test : public testing::Test {
     auto opened = Store::open(path_, ramet::test::store_options());
     ASSERT_TRUE(opened.ok());
     store_ = std::move(*opened);
-    access_.add("root", true);
-    access_.add("ada");
-    access_.add("bob", false, false);
+    add_principal("root", true);
+    add_principal("ada");
+    add_principal("bob", false, false);
     workers_ = std::make_unique<Workers>(2);
     start();
   }
@@ -208,9 +98,22 @@ class S3Test : public testing::Test {
   void start() {
     face_.reset();
     services_ = std::make_unique<Services>(
-        Services{*store_, access_, *workers_, metrics_, *log_, FaceOptions{}});
+        Services{*store_, store_->access(), *workers_, metrics_, *log_, FaceOptions{}});
     face_ = make_s3_face(*services_);
   }
+
+  void add_principal(const std::string& name, bool super_admin = false, bool may_create = true) {
+    Principal principal;
+    principal.name = name;
+    principal.super_admin = super_admin;
+    principal.may_create = may_create;
+    const auto made = access().create_principal(principal);
+    ASSERT_TRUE(made.ok());
+    const auto key = access().create_key(made->id, "test", Scope{}, 0);
+    ASSERT_TRUE(key.ok());
+    keys_[name] = *key;
+  }
+  AccessControl& access() { return store_->access(); }
 
   // As `who` would ask: `target` is the path as it is sent, with its query.
   Answer ask(const std::string& who, const std::string& method, const std::string& target,
@@ -243,8 +146,11 @@ class S3Test : public testing::Test {
     return request;
   }
 
-  // As RFC-like clients do: all fields but User-Agent are signed.
-  static void sign(Request& request, const std::string& who, const std::string& payload) {
+  // As most clients do: all fields are signed. Who has no key has one that nobody knows.
+  void sign(Request& request, const std::string& who, const std::string& payload) const {
+    const auto known = keys_.find(who);
+    const std::string key = known != keys_.end() ? known->second.id : "RMTKAAAAAAAAAAAAAAAA";
+    const std::string secret = known != keys_.end() ? known->second.secret : "unknown";
     std::string stamp = iso_date(request.received);
     std::erase_if(stamp, [](char c) { return c == '-' || c == ':'; });
     stamp = stamp.substr(0, 15) + "Z";
@@ -272,10 +178,10 @@ class S3Test : public testing::Test {
     for (const std::string& name : names) list += (list.empty() ? "" : ";") + name;
     request.fields.set(
         "Authorization",
-        fmt::format("AWS4-HMAC-SHA256 Credential=KEY-{}/{}, SignedHeaders={}, Signature={}", who,
+        fmt::format("AWS4-HMAC-SHA256 Credential={}/{}, SignedHeaders={}, Signature={}", key,
                     claim.scope(), list,
                     s3::to_hex(s3::hmac_sha256(
-                        s3::make_signing_key("secret-of-" + who, claim.date, "us-east-1"),
+                        s3::make_signing_key(secret, claim.date, "us-east-1"),
                         text))));
   }
 
@@ -333,7 +239,7 @@ class S3Test : public testing::Test {
   ramet::test::TempDir dir_;
   const std::string path_ = dir_.path() + "/store";
   std::unique_ptr<Store> store_;
-  FakeAccess access_;
+  std::map<std::string, AccessKey> keys_;
   std::unique_ptr<Workers> workers_;
   Metrics metrics_;
   std::unique_ptr<Log> log_ = Log::none();

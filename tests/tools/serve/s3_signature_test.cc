@@ -1,7 +1,7 @@
 // Goal: signatures, signed chunks and digests are just those of AWS's documentation, and anything
-// else is refused with its own error. Method: the published examples ("Authenticating Requests: Using
-// the Authorization Header", "... Query Parameters", "... Transferring Payload in Multiple Chunks"),
-// and changes to them.
+// else is refused with its own error. Method: the published examples ("Authenticating Requests:
+// Using the Authorization Header", "... Query Parameters", "... Transferring Payload in Multiple
+// Chunks"), and changes to them.
 #include <gtest/gtest.h>
 
 #include <string>
@@ -221,7 +221,7 @@ TEST(S3SignatureTest, TheSecretIsNotInWhatIsTold) {
   EXPECT_NE(xml.find("StringToSign"), std::string::npos);
 }
 
-// --- chunks ---------------------------------------------------------------------------------------
+// --- chunks --------------------------------------------------------------------------------------
 
 Claim chunk_claim(std::string signature) {
   Claim claim;
@@ -343,7 +343,7 @@ TEST(S3ChunksTest, UnsignedTrailer) {
   EXPECT_EQ(run(std::string(20'000, '1')).substr(0, 14), "IncompleteBody");
 }
 
-// --- digests --------------------------------------------------------------------------------------
+// --- digests -------------------------------------------------------------------------------------
 
 TEST(S3DigestTest, KnownAnswers) {
   const std::string check = "123456789";

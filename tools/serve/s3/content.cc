@@ -1,5 +1,5 @@
-// Bodies on their way in: short ones in memory, others through a staging object of ".uploads", whose
-// blocks the object shares in the end.
+// Bodies on their way in: short ones in memory, others through a staging object of ".uploads",
+// whose blocks the object shares in the end.
 #include <openssl/rand.h>
 
 #include <fmt/format.h>

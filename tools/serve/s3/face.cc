@@ -112,7 +112,11 @@ Task<Response> S3Face::handle(Request& request, Body& body) {
   response.principal = call.caller.principal.name;
   response.fields.set("x-amz-request-id", request.id);
   response.fields.set("x-amz-id-2", "ramet");
-  add_cors(call, response);
+  if (call.view != nullptr && call.request.fields.find("origin")) {
+    auto added =
+        co_await services_.workers.run_quick([&]() { return add_cors(call, response); });
+    ignore_error(added, "the browser then keeps the answer from its script");
+  }
   if (request.method == "HEAD") {
     if (!response.length) response.length = response.body.size();
     response.body.clear();
@@ -198,16 +202,17 @@ Outcome<void> S3Face::authorize(Call& call) {
   }
   call.container = std::move(*container);
   RAMET_ASSIGN(call.level, services_.access.level(call.caller, call.container.id));
+  RAMET_ASSIGN(call.view, services_.store.view(call.container.id));
   const bool by_key = operation.op == Op::kDeleteObjects;  // asked for each key
   RAMET_ASSIGN(call.verdict,
-               ask_policy(call, call.container.id, call.target.bucket, operation.action,
+               ask_policy(call, *call.view, call.target.bucket, operation.action,
                           by_key ? call.target.bucket + "/" : resource_of(call.target)));
   // Who administers a bucket cannot lock himself out of its policy.
   if (manages_policy(operation.op) && call.level >= AccessLevel::kAdminister) {
     call.verdict = Verdict::kNone;
   }
   if (by_key) {
-    RAMET_ASSIGN(const auto policy, document(call.container.id, kPolicyDocument));
+    RAMET_ASSIGN(const auto policy, document(*call.view, kPolicyDocument));
     if (policy) {
       if (call.level == AccessLevel::kNone && call.verdict != Verdict::kAllow) {
         return Code::kAccessDenied;
@@ -226,11 +231,10 @@ Fault S3Face::no_bucket(const Call& call) const {
   return Fault(Code::kNoSuchBucket).with("BucketName", call.target.bucket);
 }
 
-Outcome<Verdict> S3Face::ask_policy(const Call& call, ContainerId container,
-                                    std::string_view bucket, std::string_view action,
-                                    std::string_view resource) {
+Outcome<Verdict> S3Face::ask_policy(const Call& call, const View& view, std::string_view bucket,
+                                    std::string_view action, std::string_view resource) {
   if (action.empty()) return Verdict::kNone;
-  RAMET_ASSIGN(const std::optional<std::string> text, document(container, kPolicyDocument));
+  RAMET_ASSIGN(const std::optional<std::string> text, document(view, kPolicyDocument));
   if (!text) return Verdict::kNone;
   const std::string name = fmt::format("{}\n{}", bucket, *text);
   std::shared_ptr<const Policy> policy;
@@ -270,7 +274,8 @@ Outcome<ContainerInfo> S3Face::open_bucket(const Call& call, const std::string& 
     return std::move(container).error();
   }
   RAMET_ASSIGN(const AccessLevel level, services_.access.level(call.caller, container->id));
-  RAMET_ASSIGN(const Verdict verdict, ask_policy(call, container->id, bucket, action, resource));
+  RAMET_ASSIGN(const auto view, services_.store.view(container->id));
+  RAMET_ASSIGN(const Verdict verdict, ask_policy(call, *view, bucket, action, resource));
   if (verdict == Verdict::kDeny ||
       (level < AccessLevel::kView && verdict != Verdict::kAllow)) {
     return Code::kAccessDenied;
@@ -278,15 +283,12 @@ Outcome<ContainerInfo> S3Face::open_bucket(const Call& call, const std::string& 
   return std::move(*container);
 }
 
-void S3Face::add_cors(const Call& call, Response& response) {
-  const auto origin = call.request.fields.find("origin");
-  if (!origin || call.container.id.is_null() || call.operation->op == Op::kPreflight) return;
-  auto xml = document(call.container.id, kCorsDocument);
-  if (!xml.ok() || !*xml) return;
-  auto rules = parse_cors(**xml);
-  if (rules.ok()) {
-    apply_cors(*rules, *origin, call.request.method, "", false, response.fields);
-  }
+Outcome<void> S3Face::add_cors(const Call& call, Response& response) {
+  RAMET_ASSIGN(const std::optional<std::string> xml, document(*call.view, kCorsDocument));
+  if (!xml) return {};
+  RAMET_ASSIGN(const std::vector<CorsRule> rules, parse_cors(*xml));
+  apply_cors(rules, call.header("origin"), call.request.method, "", false, response.fields);
+  return {};
 }
 
 Task<Outcome<Response>> S3Face::preflight(Call& call) {

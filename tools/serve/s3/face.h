@@ -47,6 +47,7 @@ struct Call {
   Bytes signing_key;
   Caller caller;
   ContainerInfo container;
+  std::shared_ptr<const View> view;  // of the bucket, when it was asked who may what
   AccessLevel level = AccessLevel::kNone;  // on the bucket
   Verdict verdict = Verdict::kNone;        // of its policy, for this operation and key
   int64_t now = 0;
@@ -87,14 +88,14 @@ class S3Face : public Face {
   Outcome<void> authenticate(Call& call);
   Outcome<void> authorize(Call& call);
   // The verdict of a bucket's policy.
-  Outcome<Verdict> ask_policy(const Call& call, ContainerId container, std::string_view bucket,
+  Outcome<Verdict> ask_policy(const Call& call, const View& view, std::string_view bucket,
                               std::string_view action, std::string_view resource);
   // NoSuchBucket, or AccessDenied for those who may not know.
   Fault no_bucket(const Call& call) const;
   // Another bucket that the caller may read `resource` of.
   Outcome<ContainerInfo> open_bucket(const Call& call, const std::string& bucket,
                                      std::string_view action, std::string_view resource);
-  void add_cors(const Call& call, Response& response);
+  Outcome<void> add_cors(const Call& call, Response& response);
   Response fault_response(const Call& call, const Fault& fault) const;
 
   // --- face_store.cc: the engine ----------------------------------------------------------------
@@ -107,6 +108,7 @@ class S3Face : public Face {
   Task<Outcome<Response>> change_document(Call& call, std::string_view name,
                                           std::optional<std::string> text, int status);
   Outcome<std::optional<std::string>> document(ContainerId container, std::string_view name);
+  static Outcome<std::optional<std::string>> document(const View& view, std::string_view name);
   // The head, or what x-ramet-as-of asks for.
   Outcome<std::shared_ptr<const View>> view_of(const Call& call);
   bool keeps_versions(const ContainerInfo& container);
@@ -151,7 +153,7 @@ class S3Face : public Face {
     std::shared_ptr<const View> view;
     bool folder = false;  // of a tree: a key of no bytes
     ObjectInfo info;
-    bool versions = false;
+    bool versions = false;  // they were kept when it was made
   };
   Outcome<Found> find_object(Call& call);
   Outcome<Response> get_object(Call& call);
@@ -177,7 +179,6 @@ class S3Face : public Face {
     bool lock_asked = false;
     std::string if_match;       // empty: no condition
     bool if_none_match = false;
-    bool versions = false;
     // Filled by put_into().
     std::string etag;
     std::string version;
@@ -206,7 +207,8 @@ class S3Face : public Face {
     std::string marker_version;
     std::optional<Fault> fault;
   };
-  Outcome<void> remove_one(Call& call, Transaction& transaction, const View& view,
+  // `kept`: whether versions are.
+  Outcome<void> remove_one(Call& call, Transaction& transaction, const View& view, bool kept,
                            Removal& removal);
   void find_marker(const Call& call, Removal& removal);
   Task<Outcome<Response>> post_object(Call& call);

@@ -63,7 +63,11 @@ Task<Outcome<Sequence>> S3Face::change(ContainerId container, Attempt attempt) {
 Outcome<std::optional<std::string>> S3Face::document(ContainerId container,
                                                      std::string_view name) {
   RAMET_ASSIGN(const auto view, services_.store.view(container));
-  auto text = view->document(name);
+  return document(*view, name);
+}
+
+Outcome<std::optional<std::string>> S3Face::document(const View& view, std::string_view name) {
+  auto text = view.document(name);
   if (text.ok()) return std::optional<std::string>(std::move(*text));
   if (text.error().code() == ErrorCode::kNotFound) return std::optional<std::string>();
   return std::move(text).error();
@@ -89,10 +93,7 @@ Task<Outcome<Response>> S3Face::change_document(Call& call, std::string_view nam
 
 Outcome<std::shared_ptr<const View>> S3Face::view_of(const Call& call) {
   const auto as_of = call.request.fields.find("x-ramet-as-of");
-  if (!as_of) {
-    RAMET_ASSIGN(auto view, services_.store.view(call.container.id));
-    return view;
-  }
+  if (!as_of) return call.view;
   const auto time = parse_iso_date(*as_of);
   std::optional<SnapshotInfo> newest;
   RAMET_TRY(services_.store.snapshots(call.container.id, [&](const SnapshotInfo& snapshot) {

@@ -1,5 +1,5 @@
-// Lifecycle rules of buckets (AWS, "Managing the lifecycle of objects"): reading them, and what they
-// say of one object or upload at one time. Pure.
+// Lifecycle rules of buckets (AWS, "Managing the lifecycle of objects"): reading them, and what
+// they say of one object or upload at one time. Pure.
 #pragma once
 
 #include <cstdint>

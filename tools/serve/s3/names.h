@@ -37,8 +37,9 @@ struct CopySource {
 };
 Outcome<CopySource> parse_copy_source(std::string_view header);
 
-// Versions: "null" where versions were not kept, else 24 hexadecimal digits that hold the number and
-// something of the object, so that a name that was made anew does not take an old one for its own.
+// Versions: "null" where versions were not kept, else 24 hexadecimal digits that hold the number
+// and something of the object, so that a name that was made anew does not take an old one for its
+// own.
 std::string version_text(const ObjectInfo& info);
 // nullopt: "null". InvalidArgument: not a version's text; NoSuchVersion: of another object.
 Outcome<std::optional<VersionNumber>> parse_version(std::string_view text, ObjectId object);

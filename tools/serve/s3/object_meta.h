@@ -1,5 +1,5 @@
-// Between the header fields of S3 and the metadata of objects: content type and friends, metadata of
-// users, tags, checksums, locks. Pure.
+// Between the header fields of S3 and the metadata of objects: content type and friends, metadata
+// of users, tags, checksums, locks. Pure.
 #pragma once
 
 #include <string>

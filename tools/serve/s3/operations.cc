@@ -23,7 +23,7 @@ constexpr std::array kOperations = {
     Operation{Op::kPreflight, "Preflight", "OPTIONS", On::kBucket, "", false, kNone, ""},
     Operation{Op::kPreflight, "Preflight", "OPTIONS", On::kObject, "", false, kNone, ""},
 
-    // --- buckets: reading -------------------------------------------------------------------------
+    // --- buckets: reading ------------------------------------------------------------------------
     Operation{Op::kHeadBucket, "HeadBucket", "HEAD", On::kBucket, "", false, kView,
               "s3:ListBucket"},
     Operation{Op::kGetBucketLocation, "GetBucketLocation", "GET", On::kBucket, "location", false,
@@ -77,7 +77,7 @@ constexpr std::array kOperations = {
     Operation{Op::kListObjects, "ListObjects", "GET", On::kBucket, "", false, kView,
               "s3:ListBucket"},
 
-    // --- buckets: changing ------------------------------------------------------------------------
+    // --- buckets: changing -----------------------------------------------------------------------
     Operation{Op::kPutBucketVersioning, "PutBucketVersioning", "PUT", On::kBucket, "versioning",
               false, kAdminister, "s3:PutBucketVersioning"},
     Operation{Op::kPutBucketAcl, "PutBucketAcl", "PUT", On::kBucket, "acl", false, kAdminister,
@@ -134,7 +134,7 @@ constexpr std::array kOperations = {
     Operation{Op::kPostObject, "PostObject", "POST", On::kBucket, "", false, kNone,
               "s3:PutObject"},
 
-    // --- objects: reading -------------------------------------------------------------------------
+    // --- objects: reading ------------------------------------------------------------------------
     Operation{Op::kListParts, "ListParts", "GET", On::kObject, "uploadId", false, kUpload,
               "s3:ListMultipartUploadParts"},
     Operation{Op::kGetObjectTagging, "GetObjectTagging", "GET", On::kObject, "tagging", false,
@@ -152,7 +152,7 @@ constexpr std::array kOperations = {
     Operation{Op::kHeadObject, "HeadObject", "HEAD", On::kObject, "", false, kView,
               "s3:GetObject"},
 
-    // --- objects: changing ------------------------------------------------------------------------
+    // --- objects: changing -----------------------------------------------------------------------
     Operation{Op::kUploadPartCopy, "UploadPartCopy", "PUT", On::kObject, "uploadId", true, kUpload,
               "s3:PutObject"},
     Operation{Op::kUploadPart, "UploadPart", "PUT", On::kObject, "uploadId", false, kUpload,

@@ -143,6 +143,7 @@ Task<Outcome<Response>> S3Face::create_bucket(Call& call) {
       }
       if (lock) {
         RAMET_TRY(services_.store.set_setting(id, std::string(kVersioningSetting), "on"));
+        RAMET_TRY(services_.store.set_setting(id, std::string(kObjectLockSetting), "on"));
       }
       RAMET_ASSIGN(const auto transaction, services_.store.begin(id));
       RAMET_TRY(transaction->set_document(kOwnerDocument, to_uuid(call.caller.principal.id)));

@@ -22,7 +22,7 @@ bool try_again(const Fault& fault) {
 Outcome<void> S3Face::check_removal(const Call& call, std::string_view key, bool version) {
   if (call.operation->op == Op::kDeleteObjects) {
     RAMET_ASSIGN(const Verdict verdict,
-                 ask_policy(call, call.container.id, call.target.bucket,
+                 ask_policy(call, *call.view, call.target.bucket,
                             version ? "s3:DeleteObjectVersion" : "s3:DeleteObject",
                             fmt::format("{}/{}", call.target.bucket, key)));
     if (verdict == Verdict::kDeny ||
@@ -42,10 +42,9 @@ Outcome<void> S3Face::check_removal(const Call& call, std::string_view key, bool
 }
 
 Outcome<void> S3Face::remove_one(Call& call, Transaction& transaction, const View& view,
-                                 Removal& removal) {
+                                 bool kept, Removal& removal) {
   RAMET_TRY(check_s3_key(removal.key));
   RAMET_TRY(check_removal(call, removal.key, !removal.version.empty()));
-  const bool kept = keeps_versions(call.container);
   if (removal.version.empty() || (removal.version == "null" && !kept)) {
     const Status removed = remove_key(transaction, view.flat(), removal.key);
     // What is not there is removed already; of a folder that is not empty no key is seen.
@@ -123,7 +122,8 @@ Task<Outcome<Response>> S3Face::delete_object(Call& call) {
         removal = Removal{};
         removal.key = call.target.key;
         removal.version = version;
-        return remove_one(call, transaction, view, removal);
+        RAMET_ASSIGN(const std::string kept, versioning(call.container));
+        return remove_one(call, transaction, view, kept != "off", removal);
       });
   if (!done.ok()) co_return std::move(done).error();
   if (removal.marker) {
@@ -159,8 +159,9 @@ Task<Outcome<Response>> S3Face::delete_objects(Call& call) {
   auto done = co_await change(
       call.container.id, [&](Transaction& transaction, const View& view) -> Outcome<void> {
         removals = asked;
+        RAMET_ASSIGN(const std::string kept, versioning(call.container));
         for (Removal& removal : removals) {
-          auto removed = remove_one(call, transaction, view, removal);
+          auto removed = remove_one(call, transaction, view, kept != "off", removal);
           if (removed.ok()) continue;
           if (try_again(removed.error())) return std::move(removed).error();
           removal.fault = std::move(removed).error();

@@ -92,7 +92,6 @@ Outcome<ByteRange> part_range(const std::string& text, const ObjectInfo& info, s
 Outcome<S3Face::Found> S3Face::find_object(Call& call) {
   Found found;
   RAMET_ASSIGN(found.view, view_of(call));
-  found.versions = keeps_versions(call.container);
   const std::string* version = call.param("versionId");
   if (version != nullptr && version->empty()) {
     return Fault(Code::kInvalidArgument, "Version id cannot be the empty string");
@@ -102,11 +101,6 @@ Outcome<S3Face::Found> S3Face::find_object(Call& call) {
   bool removed = false;
   if (!entry.ok()) {
     if (entry.error().code() != ErrorCode::kNotFound) return std::move(entry).error();
-    if (!found.versions) {
-      return version != nullptr && *version != "null"
-                 ? Fault(Code::kNoSuchVersion).with("Key", call.target.key)
-                 : Fault(Code::kNoSuchKey).with("Key", call.target.key);
-    }
     entry = find_removed_key(view, call.target.key);
     if (!entry.ok()) {
       if (entry.error().code() != ErrorCode::kNotFound) return std::move(entry).error();
@@ -128,6 +122,7 @@ Outcome<S3Face::Found> S3Face::find_object(Call& call) {
   }
   if (version == nullptr && !removed) {
     RAMET_ASSIGN(found.info, view.object(entry->object));
+    found.versions = found.info.version != 0;
     return found;
   }
   std::optional<VersionNumber> number;
@@ -163,6 +158,7 @@ Outcome<S3Face::Found> S3Face::find_object(Call& call) {
         .with_header("Last-Modified", http_date(meant->info.created));
   }
   found.info = std::move(meant->info);
+  found.versions = found.info.version != 0;
   return found;
 }
 
@@ -342,7 +338,8 @@ Outcome<Response> S3Face::get_retention(Call& call) {
 
 Outcome<Response> S3Face::get_legal_hold(Call& call) {
   RAMET_ASSIGN(const Found found, find_object(call));
-  if (!found.versions) {
+  RAMET_ASSIGN(const auto configured, document(call.container.id, kObjectLockDocument));
+  if (!configured) {
     return Fault(Code::kInvalidRequest, "Bucket is missing Object Lock Configuration");
   }
   XmlWriter xml;

@@ -1,5 +1,5 @@
-// Uploads in parts. A part is an object of ".uploads"; completing an upload shares the blocks of its
-// parts in one transaction on the bucket.
+// Uploads in parts. A part is an object of ".uploads"; completing an upload shares the blocks of
+// its parts in one transaction on the bucket.
 #include <algorithm>
 #include <charconv>
 
@@ -273,8 +273,6 @@ Task<Outcome<Response>> S3Face::complete_upload(Call& call) {
         put.lock_asked = upload.lock_asked;
         put.if_match = call.header("if-match");
         put.if_none_match = call.header("if-none-match") == "*";
-        RAMET_ASSIGN(const std::string kept, versioning(call.container));
-        put.versions = kept != "off";
         RAMET_ASSIGN(auto writer, transaction.write_content());
         Bytes digests;
         Bytes checksums;

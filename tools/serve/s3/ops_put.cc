@@ -51,7 +51,6 @@ Outcome<void> check_source(const Call& call, const ObjectInfo& info) {
 
 Outcome<void> S3Face::default_lock(const Call& call, Put& put) {
   const bool asked = put.lock_asked;
-  if (!put.versions && !asked) return {};
   RAMET_ASSIGN(const auto text, document(call.container.id, kObjectLockDocument));
   if (!text) {
     if (!asked) return {};
@@ -83,8 +82,6 @@ Outcome<S3Face::Put> S3Face::prepare_put(Call& call, const Fields& fields,
     }
     put.if_none_match = true;
   }
-  RAMET_ASSIGN(const std::string kept, versioning(call.container));
-  put.versions = kept != "off";
   RAMET_TRY(default_lock(call, put));
   return put;
 }
@@ -121,13 +118,9 @@ Outcome<void> S3Face::put_into(const Call& call, Transaction& transaction, bool 
   put.etag = empty_etag();
   put.version.clear();
   if (id->is_null()) return {};
-  if (const std::string* etag = find_property(put.init.metadata, "content.etag")) {
-    put.etag = "\"" + *etag + "\"";
-    if (!put.versions) return {};
-  }
   RAMET_ASSIGN(const ObjectInfo info, transaction.object(*id));
   put.etag = etag_of(info);
-  if (put.versions) put.version = version_text(info);
+  if (info.version != 0) put.version = version_text(info);
   return {};
 }
 

@@ -276,6 +276,7 @@ Task<Outcome<Response>> S3Face::put_object_lock(Call& call) {
                                            ChunkChain(call.signing_key, *call.claim), false));
   S3_CO_ASSIGN(std::string body, co_await payload->read_all(kDocumentBytesMax));
   S3_CO_TRY(parse_lock_configuration(body));
+  // First the setting, by which locks hold; the document then says what new objects get.
   auto versioned = co_await slow([&]() -> Outcome<Response> {
     RAMET_ASSIGN(const std::string value, versioning(call.container));
     if (value != "on") {
@@ -283,6 +284,8 @@ Task<Outcome<Response>> S3Face::put_object_lock(Call& call) {
                    "Versioning must be 'Enabled' on the bucket to apply a Object Lock "
                    "configuration");
     }
+    RAMET_TRY(services_.store.set_setting(call.container.id, std::string(kObjectLockSetting),
+                                          "on"));
     return Response{};
   });
   if (!versioned.ok()) co_return std::move(versioned).error();

@@ -46,8 +46,8 @@ struct Claim {
 // "20130524T000000Z" as nanoseconds since 1970; nullopt for anything else.
 std::optional<int64_t> parse_amz_date(std::string_view text);
 
-// nullopt: there is no signature at all. Faults: malformed, Signature V2, another service, or a mode
-// of payload that does not exist.
+// nullopt: there is no signature at all. Faults: malformed, Signature V2, another service, or a
+// mode of payload that does not exist.
 Outcome<std::optional<Claim>> read_claim(const Request& request, const QueryParams& params);
 
 // The text that is hashed and signed: with `raw_path`, the path as it was sent.
