@@ -1,6 +1,8 @@
 // audit list, export, trim
+#include <algorithm>
 #include <chrono>
 
+#include "engine/access.h"
 #include "engine/quantity.h"
 #include "tools/commands.h"
 #include "tools/session.h"

@@ -9,14 +9,19 @@
 #include <mutex>
 #include <thread>
 
+#include "engine/access.h"
 #include "tools/commands.h"
+#include "tools/local_commands.h"
 #include "tools/progress.h"
+#include "tools/serve/chores.h"
 #include "tools/serve/log.h"
 #include "tools/serve/metrics.h"
 #include "tools/serve/notify.h"
 #include "tools/serve/options.h"
 #include "tools/serve/router.h"
+#include "tools/serve/s3/housekeeping.h"
 #include "tools/serve/server.h"
+#include "tools/serve/services.h"
 #include "tools/session.h"
 #include "tools/signals.h"
 #include "tools/text.h"
@@ -73,7 +78,8 @@ class StoreSample {
   Status ready() {
     RAMET_ASSIGN(const StoreInfo info, get());
     if (info.read_only) {
-      return Error(ErrorCode::kFailedPrecondition, "the store is read-only: " + info.read_only_reason);
+      return Error(ErrorCode::kFailedPrecondition,
+                   "the store is read-only: " + info.read_only_reason);
     }
     if (info.ballast_bytes == 0 && info.disk_available < kDiskFullBytes) {
       return Error(ErrorCode::kOutOfSpace, "the disk is full");
@@ -184,6 +190,13 @@ void run_until_told(serve::Server& server, serve::Log& log) {
   serve::notify_systemd("STOPPING=1");
 }
 
+Status run_lifecycle(serve::Services& services) {
+  const auto now = std::chrono::system_clock::now().time_since_epoch();
+  const auto done = serve::s3::run_housekeeping(
+      services, std::chrono::duration_cast<std::chrono::nanoseconds>(now).count());
+  return done.ok() ? ok() : Status(done.error());
+}
+
 Status serve_store(Context& context, const std::string& path, const ServeOptions& options,
                    Store& store) {
   RAMET_ASSIGN(const auto log, serve::Log::open(options.log));
@@ -193,21 +206,27 @@ Status serve_store(Context& context, const std::string& path, const ServeOptions
   metrics.sample_lost_lines([&log] { return log->lost(); });
   serve::Workers workers(worker_count(options));
 
-  // Faces are made here, from the Services that they share.
-  serve::NoFace rest;
-  serve::NoFace s3;
-  const serve::Routes routes{&rest, &s3, options.faces.s3_domain, [&sample] { return sample.ready(); },
-                             [&store](std::string_view token) { return is_operator(store, token); }};
+  serve::Services services{store, store.access(), workers, metrics, *log, options.faces};
+  const auto rest = serve::make_rest_face(services);
+  const auto s3 = serve::make_s3_face(services);
+  serve::Routes routes{rest.get(), s3.get(), options.faces.s3_domain, {}, {}};
+  routes.ready = [&sample] { return sample.ready(); };
+  routes.is_operator = [&store](std::string_view token) { return is_operator(store, token); };
   RAMET_ASSIGN(const auto server,
                serve::Server::start(server_options(options, make_router(routes, workers, metrics),
                                                    make_operator_router(routes, workers, metrics)),
                                     *log, metrics));
-  // The door for the command line (LocalDoor) opens here, and closes before the server stops.
+  RAMET_ASSIGN(const auto door, open_local_door(store, std::filesystem::absolute(path)));
+  const serve::Chores chores(
+      {{"lifecycle", std::chrono::hours(1),
+        [&services] { return run_lifecycle(services); }}},
+      *log);
 
   RAMET_ASSIGN(const auto pid_file, PidFile::write(options.pid_file));
   log->write(serve::LogLevel::kInfo, "serving", {{"store", path}, {"url", server->urls().front()}});
   announce(context, path, options, server->urls());
   run_until_told(*server, *log);
+  door->stop(std::chrono::milliseconds(options.grace / 1'000'000));
   const bool all_answered = server->stop(options.grace);
   log->write(all_answered ? serve::LogLevel::kInfo : serve::LogLevel::kWarning,
              all_answered ? "stopped" : "stopped; requests that ran were cut");

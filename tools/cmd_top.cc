@@ -115,7 +115,8 @@ void print_picture(Context& context, const Picture& picture,
   out.print("cache: nodes {} ({:.0f}% hits), blocks {} ({:.0f}% hits)\n",
             bytes_text(picture.value("ramet_cache_node_bytes")), 100 * picture.hit_ratio("node"),
             bytes_text(picture.value("ramet_cache_block_bytes")), 100 * picture.hit_ratio("block"));
-  out.print("reclaim: {}/s given back, {}/s copied, {} nodes pending; oldest pin {} checkpoints\n\n",
+  out.print("reclaim: {}/s given back, {}/s copied, {} nodes pending; oldest pin {} checkpoints\n"
+            "\n",
             bytes_text(picture.rate("ramet_reclaim_freed_bytes_total")),
             bytes_text(picture.rate("ramet_reclaim_copied_bytes_total")),
             picture.value("ramet_reclaim_nodes_pending"),

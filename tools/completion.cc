@@ -1,10 +1,12 @@
 #include "tools/completion.h"
 
 #include <algorithm>
+#include <optional>
 
 #include <CLI/CLI.hpp>
 
 #include "engine/settings.h"
+#include "tools/access_names.h"
 #include "tools/local_client.h"
 #include "tools/session.h"
 #include "tools/text.h"
@@ -99,6 +101,14 @@ class Completer {
       for (const char* word : {"none", "zstd"}) offer(word);
     } else if (at_.option->check_name("--unset")) {
       settings();
+    } else if (at_.option->check_name("--group")) {
+      principals(true);
+    } else if (at_.option->check_name("--container")) {
+      from_store(true, false);
+    } else if (at_.option->check_name("--level")) {
+      levels();
+    } else if (at_.option->get_type_name() == "on|off") {
+      for (const char* word : {"on", "off"}) offer(word);
     } else {
       found_.files = at_.option->check_name("--store");
     }
@@ -140,6 +150,7 @@ class Completer {
       if (at_.arguments == 0) dropped();
       return;
     }
+    if (access_argument(group, command)) return;
     if (group == "inspect") {
       if (at_.arguments > 0) return;
       if (command == "container") from_store(true, typed_.find('@') != typed_.npos);
@@ -156,6 +167,46 @@ class Completer {
     // A word that looks like a path of the file system asks no store.
     if (found_.files && (typed_.starts_with("/") || typed_.starts_with("."))) return;
     from_store(group == "container", group == "snapshot");
+  }
+
+  void levels() {
+    for (const std::string& level : kLevels) offer(level);
+  }
+
+  // Users or groups; nothing given: both, and everyone.
+  void principals(std::optional<bool> groups) {
+    if (answered_by_daemon()) return;
+    if (!groups) offer(std::string(kEveryoneName));
+    const Status asked = [&]() -> Status {
+      auto opened = Session::open(line_.context, Access::kRead);
+      RAMET_TRY(opened);
+      return (*opened)->store().access().principals([&](const Principal& principal) {
+        const bool is_group = principal.kind == PrincipalKind::kGroup;
+        if (!groups || *groups == is_group) offer(principal.name);
+        return found_.words.size() < kWordsMax;
+      });
+    }();
+    ignore_error(asked, "completion shows what it can, and never fails");
+  }
+
+  // False: it is no command of access control.
+  bool access_argument(const std::string& group, const std::string& command) {
+    const bool creates = command == "create";
+    if (group == "user") {
+      if (!creates && command != "list") principals(false);
+    } else if (group == "group") {
+      const bool members = command == "add" || command == "remove-member";
+      if (!creates && command != "list") principals(!(members && at_.arguments > 0));
+    } else if (group == "token" || group == "key") {
+      if (command != "remove" && at_.arguments == 0) principals(false);
+    } else if (group == "grant") {
+      if (at_.arguments == 0) from_store(true, false);
+      if (at_.arguments == 1 && command != "list") principals(std::nullopt);
+      if (at_.arguments == 2 && command == "set") levels();
+    } else {
+      return group == "audit";
+    }
+    return true;
   }
 
   // True if a daemon holds the store: it answers.

@@ -24,7 +24,7 @@ bool interrupted();
 int interrupting_signal();
 
 // For those who run until they are told to end. From now on SIGHUP asks for no end, but is told by
-// wait_for_signal(), also where it was ignored. Call from main()'s thread before others are started.
+// wait_for_signal(), also where it was ignored. Call from main()'s thread, before others begin.
 void keep_hangups();
 
 enum class Woken { kByTime, kByHangup, kByInterrupt };

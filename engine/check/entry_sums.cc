@@ -56,12 +56,17 @@ Status add_dirent(ByteView key, ByteView value, EntrySums& sums) {
   return ok();
 }
 
+bool is_in_pieces(const ObjectRecord& record) {
+  return record.form == ContentForm::kInline || record.form == ContentForm::kExtents ||
+         record.form == ContentForm::kTree;
+}
+
 Status add_object(ByteView key, ByteView value, std::span<const BlockRef> refs, EntrySums& sums,
                   bool& in_pieces) {
   RAMET_ASSIGN(const ObjectKey object, decode_object_key(key));
   RAMET_ASSIGN(const ObjectRecord record, decode_object(object.id, object.type, value, refs));
   const ObjectInfo& info = record.info;
-  in_pieces = record.form == ContentForm::kInline || record.form == ContentForm::kExtents;
+  in_pieces = is_in_pieces(record);
   // (Objects of the commonest type have no ID entry.)
   if (object.type != kFileType) sums.ids -= hash_id(object.id.bytes, object.type);
   sums.values -= info.links_count *
@@ -112,7 +117,7 @@ Status add_entry(ByteView key, ByteView value, std::span<const BlockRef> refs, E
       RAMET_ASSIGN(const VersionKey version, decode_version_key(key));
       RAMET_ASSIGN(const ObjectRecord record,
                    decode_object(version.id, version.type, value, refs));
-      in_pieces = record.form == ContentForm::kInline || record.form == ContentForm::kExtents;
+      in_pieces = is_in_pieces(record);
       return ok();
     }
     case ContainerSpace::kHistoryExtent: {

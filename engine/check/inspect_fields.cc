@@ -22,6 +22,7 @@ std::string_view form_words(ContentForm form) {
     case ContentForm::kOneBlock: return "one block";
     case ContentForm::kInline: return "extents in the record";
     case ContentForm::kExtents: return "extents in entries of their own";
+    case ContentForm::kTree: return "extents in a tree of their own";
   }
   return "unknown form";
 }

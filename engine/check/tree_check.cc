@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <iterator>
+#include <optional>
 #include <utility>
 
 #include "engine/container/records.h"
@@ -30,6 +31,16 @@ void note_composed(uint32_t tree, ContainerSpace space, ByteView key,
   }
   if (!composed.empty() && composed.back().key == object) return;
   composed.push_back({tree, std::move(object)});
+}
+
+// What an object's record leads to beside blocks.
+std::optional<Root> extent_tree_of(ContainerSpace space, ByteView value,
+                                   std::span<const BlockRef> refs) {
+  if (space != ContainerSpace::kObject && space != ContainerSpace::kVersion) return std::nullopt;
+  if (refs.size() != 1) return std::nullopt;
+  const auto record = decode_object({}, 0, value, refs);
+  if (!record.ok() || record->form != ContentForm::kTree) return std::nullopt;
+  return root_from(record->extent_tree);
 }
 
 uint64_t hash_summary(const Summary& summary) {
@@ -141,6 +152,10 @@ Status TreeCheck::leaf(const Claim& claim, const NodeHandle& node, Memo& memo, S
     const auto space = container_space_of(key);
     if (!space) continue;
     if (in_pieces) note_composed(claim.tree, *space, key, composed);
+    if (const auto tree = in_pieces ? extent_tree_of(*space, value, refs) : std::nullopt) {
+      RAMET_ASSIGN(const Memo below, visit(claim_of(*tree, claim.tree), report));
+      memo.damaged = memo.damaged || below.damaged;
+    }
     for (const BlockRef& ref : refs) {
       if (ref.is_null()) continue;
       if (counts_ != nullptr && !counts_->has(ref)) {

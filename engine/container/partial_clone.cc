@@ -175,7 +175,7 @@ class PartialClone {
       }
       if (there.error().code() != ErrorCode::kNotFound) return there.error();
     }
-    RAMET_TRY(target_.share_extents(source_.root(), source_record, record.info.id));
+    RAMET_TRY(target_.share_extents(source_.root(), source_record, record));
     record.info.created = fresh_ ? store_.env().now() : record.info.created;
     record.info.folder = folder;
     record.info.name = name;

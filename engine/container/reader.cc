@@ -311,6 +311,26 @@ Status Reader::extents(const ObjectRecord& record, uint64_t from, uint64_t to,
       fmt::format("object {} ('{}')", to_uuid(record.info.id), printable(record.info.name)));
 }
 
+Status Reader::walk_tree(const ObjectRecord& record, uint64_t from,
+                         const std::function<bool(const std::vector<Extent>&)>& visit) const {
+  Cursor cursor(context_, root_from(record.extent_tree));
+  RAMET_TRY(cursor.seek_first());
+  if (!cursor.valid()) return ok();
+  // The entries are as they stood under the object that had them first, or a version of it.
+  Bytes seek(cursor.key());
+  if (from > 0 && seek.size() > sizeof(uint64_t)) {
+    seek.resize(seek.size() - sizeof(uint64_t));
+    append_big_endian(seek, from + 1);
+    RAMET_TRY(cursor.seek(seek));
+  }
+  while (cursor.valid()) {
+    RAMET_ASSIGN(const auto extents, decode_extent_run(cursor.value(), cursor.refs()));
+    if (!visit(extents)) break;
+    RAMET_TRY(cursor.next());
+  }
+  return ok();
+}
+
 Status Reader::walk_extents(const ObjectRecord& record, uint64_t from, uint64_t to,
                             const std::function<bool(const Extent&)>& visit) const {
   const auto hand_out = [&](const std::vector<Extent>& extents) {
@@ -320,6 +340,7 @@ Status Reader::walk_extents(const ObjectRecord& record, uint64_t from, uint64_t 
     }
     return true;
   };
+  if (record.form == ContentForm::kTree) return walk_tree(record, from, hand_out);
   if (record.form != ContentForm::kExtents) {
     hand_out(record.extents);
     return ok();

@@ -71,6 +71,8 @@ class Reader {
   Status walk_names(Bytes from, const KeyRange& range,
                     const std::function<bool(const Entry&)>& visit) const;
   Result<ObjectRecord> find_object(const ObjectId& id) const;
+  Status walk_tree(const ObjectRecord& record, uint64_t from,
+                   const std::function<bool(const std::vector<Extent>&)>& visit) const;
   Status walk_extents(const ObjectRecord& record, uint64_t from, uint64_t to,
                       const std::function<bool(const Extent&)>& visit) const;
 

@@ -156,6 +156,8 @@ EncodedContent encode_content(const ObjectRecord& record) {
     ExtentRun run = encode_extent_run(record.extents);
     out.run = std::move(run.value);
     out.refs = std::move(run.refs);
+  } else if (record.form == ContentForm::kTree) {
+    out.refs.push_back(record.extent_tree.ref);
   }
   return out;
 }
@@ -164,6 +166,13 @@ Status decode_content(const fb::Object& table, std::span<const BlockRef> refs,
                       ObjectRecord& record) {
   if ((table.flags() & kFlagExtentEntries) != 0) {
     record.form = ContentForm::kExtents;
+  } else if (table.extent_tree() != nullptr) {
+    const ByteView bytes(reinterpret_cast<const char*>(table.extent_tree()->data()),
+                         table.extent_tree()->size());
+    RAMET_ASSIGN(const DecodedRootValue root, decode_root_value(bytes));
+    if (refs.empty() || refs[0].is_null()) return malformed("an object without its extents");
+    record.form = ContentForm::kTree;
+    record.extent_tree = {refs[0], root.root.level, root.root.birth, root.root.summary};
   } else if (table.extents() != nullptr) {
     record.form = ContentForm::kInline;
     const ByteView run(reinterpret_cast<const char*>(table.extents()->data()),
@@ -349,6 +358,12 @@ EncodedRecord encode_object(const ObjectRecord& record) {
   const auto target = bytes_of(builder, info.target);
   const auto extents = bytes_of(builder, content.run);
   const auto xattrs = encode_xattrs(builder, info.attributes.xattrs);
+  Bytes tree;
+  if (record.form == ContentForm::kTree) {
+    const WrittenRoot& root = record.extent_tree;
+    append_root_value(tree, {root.level, root.birth, root.summary});
+  }
+  const auto extent_tree = bytes_of(builder, tree);
   const MetadataFields metadata = encode_metadata(builder, info.metadata);
   const fb::Id folder = to_fb(info.folder);
   fb::Hash content_id;
@@ -377,6 +392,7 @@ EncodedRecord encode_object(const ObjectRecord& record) {
   add_metadata(table, metadata);
   table.add_version(info.version);
   add_lock(table, info.lock);
+  if (!extent_tree.IsNull()) table.add_extent_tree(extent_tree);
   builder.Finish(table.Finish());
   return {finished(builder), std::move(content.refs)};
 }

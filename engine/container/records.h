@@ -5,6 +5,7 @@
 #include <optional>
 #include <vector>
 
+#include "engine/container/operations.h"
 #include "engine/object.h"
 #include "engine/settings.h"
 #include "format/result.h"
@@ -62,6 +63,7 @@ enum class ContentForm : uint8_t {
   kOneBlock,   // reference 0 is all of it
   kInline,     // `extents` in the record
   kExtents,    // EXTENT entries
+  kTree,       // a tree of EXTENT entries, those of some object, that several records lead to
 };
 
 // So many extents stand in the object's record; more go to EXTENT entries.
@@ -73,6 +75,7 @@ struct ObjectRecord {
   ObjectInfo info;
   ContentForm form = ContentForm::kEmpty;
   std::vector<Extent> extents;  // kOneBlock and kInline
+  WrittenRoot extent_tree;      // kTree
   bool deletion = false;        // VERSION only: the name was removed then
   bool earlier = false;         // it stands in VERSION, and its extents in HISTORY_EXTENT
 };

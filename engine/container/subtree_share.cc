@@ -167,6 +167,7 @@ Status SubtreeShare::copy_objects(std::span<const ObjectId> ids) {
                  decode_object(id, kFileType, cursor.value(), cursor.refs()));
     RAMET_TRY(target_.put(key, Bytes(cursor.value()),
                           {cursor.refs().begin(), cursor.refs().end()}));
+    if (record.form == ContentForm::kTree) RAMET_TRY(target_.share_tree(record.extent_tree));
     if (record.form == ContentForm::kExtents) RAMET_TRY(copy_range(object_extents(id, id)));
     ++objects_shared_;
     content_bytes_ += record.info.size;

@@ -100,8 +100,11 @@ class TransactionImpl : public Transaction {
   Status check_free(const FolderId& folder, std::string_view name) const;
   const ContainerPolicy& policy() const { return policy_; }
   uint64_t pin_epoch() const { return hold_->epoch(); }
-  // Gives the object `to` the content that `from` has in another tree: the same references.
-  Status share_extents(const Root& source, const ObjectRecord& from, const ObjectId& to);
+  // Gives the record `to`, which has its id, the content that `from` has in another tree: the same
+  // references. The hold must be older than the source's state.
+  Status share_extents(const Root& source, const ObjectRecord& from, ObjectRecord& to);
+  // The same for a tree of extents alone.
+  Status share_tree(const WrittenRoot& tree);
   // The commit needs this block to be durable.
   void lean_on(const BlockRef& ref);
   // The state that the transaction began from.

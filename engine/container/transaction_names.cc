@@ -8,12 +8,15 @@
 #include "engine/content/content_writer.h"
 #include "engine/store_impl.h"
 #include "engine/tree/cursor.h"
+#include "engine/tree/persist.h"
 #include "format/keys.h"
 
 namespace ramet::engine {
 namespace {
 
 constexpr size_t kTargetBytesMax = 4095;
+// EXTENT entries, of about 50 blocks each, from which on a copy shares the tree that they are in.
+constexpr size_t kEntriesCopied = 16;
 // Attributes must leave room in a tree's value; greater ones are not stored piecemeal.
 constexpr size_t kXattrBytesMax = 8u << 10;
 
@@ -232,21 +235,44 @@ void TransactionImpl::lean_on(const BlockRef& ref) {
   if (store_.blocks().is_volatile(ref)) ingest_.lean_on(ref);
 }
 
+Status TransactionImpl::share_tree(const WrittenRoot& tree) {
+  lean_on(tree.ref);
+  hold_->refers_to_its_base();
+  return ok();
+}
+
+// Few entries are copied; many are made a tree that both records lead to, whose inner parts are the
+// nodes that the source has: O(log n) [INV-5].
 Status TransactionImpl::share_extents(const Root& source, const ObjectRecord& from,
-                                      const ObjectId& to) {
+                                      ObjectRecord& to) {
+  to.form = from.form;
+  to.extents = from.extents;
+  to.extent_tree = from.extent_tree;
   for (const Extent& extent : from.extents) lean_on(extent.block);
+  if (from.form == ContentForm::kTree) return share_tree(to.extent_tree);
   if (from.form != ContentForm::kExtents) return ok();
   const KeyRange range = Reader::extent_entries(from);
+  std::vector<std::pair<uint64_t, Value>> entries;
   Cursor cursor(context_, source);
   RAMET_TRY(cursor.seek(range.from));
-  while (cursor.valid() && range.contains(cursor.key())) {
-    const uint64_t end = end_of_run(cursor.key());
-    for (const BlockRef& ref : cursor.refs()) lean_on(ref);
-    RAMET_TRY(put(extent_key(from.info.type, to, 0, end), Bytes(cursor.value()),
-                  {cursor.refs().begin(), cursor.refs().end()}));
+  while (cursor.valid() && range.contains(cursor.key()) && entries.size() <= kEntriesCopied) {
+    entries.emplace_back(end_of_run(cursor.key()), cursor.pinned_value());
     RAMET_TRY(cursor.next());
   }
-  return ok();
+  if (entries.size() <= kEntriesCopied) {
+    for (const auto& [end, value] : entries) {
+      for (const BlockRef& ref : value.refs()) lean_on(ref);
+      RAMET_TRY(put(extent_key(from.info.type, to.info.id, 0, end), Bytes(value.bytes()),
+                    {value.refs().begin(), value.refs().end()}));
+    }
+    return ok();
+  }
+  Tree tree(context_, source);
+  RAMET_TRY(tree.keep_range(range.from, range.to, sequence_));
+  RAMET_ASSIGN(const Root written, write_copy(context_, tree.share(), sequence_));
+  to.form = ContentForm::kTree;
+  to.extent_tree = written_root(written);
+  return share_tree(to.extent_tree);
 }
 
 Status TransactionImpl::link(ObjectId object, FolderId folder, std::string_view name) {

@@ -202,9 +202,9 @@ Status ContentWriterImpl::finish(ObjectRecord& record) {
     record.info.id = id_;
     record.info.size = from.info.size;
     record.info.content_id = from.info.content_id;
-    record.form = from.form;
-    record.extents = from.extents;
-    return transaction_.share_extents(adopted_->root, from, id_);
+    const Status shared = transaction_.share_extents(adopted_->root, from, record);
+    in_entries_ = record.form == ContentForm::kExtents;
+    return shared;
   }
   RAMET_ASSIGN(record.info.content_id, end());
   finished_ = true;

@@ -148,6 +148,7 @@ class VersionsTest : public ::testing::Test {
     }
     return model;
   }
+  void share_content(bool crash);
   void expect_sound() {
     RAMET_CHECK(store_->close().ok(), "close");
     store_.reset();
@@ -383,11 +384,15 @@ TEST_F(VersionsTest, ClonesLeaveHistoryAndDocumentsOut) {
   EXPECT_EQ(read(*view(id), object, 1), std::string(9000, 'x'));
 }
 
-TEST_F(VersionsTest, ContentIsSharedAcrossContainers) {
+// Small content is copied entry by entry; that of a long object by a tree that both lead to.
+TEST_F(VersionsTest, ContentIsSharedAcrossContainers) { share_content(false); }
+TEST_F(VersionsTest, SharedContentSurvivesACrash) { share_content(true); }
+
+void VersionsTest::share_content(bool crash) {
   const ContainerId from = create("from", true);
   const ContainerId to = create("to", false);
   std::string content;
-  for (int i = 0; i < 20000; ++i) content += std::to_string(i * 7919);
+  for (int i = 0; i < 60000; ++i) content += std::to_string(i * 7919);
   const ObjectId object = put(from, "k", content, "text/plain");
   const ObjectId small = put(from, "s", "abc");
   const auto info = *view(from)->object(object);
@@ -407,7 +412,7 @@ TEST_F(VersionsTest, ContentIsSharedAcrossContainers) {
   };
   for (size_t i = 0; i < cases.size(); ++i) {
     auto transaction = std::move(*store_->begin(to));
-    const auto source = view(from);
+    auto source = view(from);
     auto writer = std::move(*transaction->write_content());
     std::string expected;
     for (const Part& part : cases[i]) {
@@ -424,6 +429,9 @@ TEST_F(VersionsTest, ContentIsSharedAcrossContainers) {
                                               std::move(writer));
     ASSERT_TRUE(copy.ok());
     ASSERT_TRUE(transaction->commit().ok());
+    transaction.reset();
+    source.reset();
+    if (crash) cut();
     EXPECT_EQ(read(*view(to), *copy), expected) << i;
     if (i == 0) {
       EXPECT_EQ(view(to)->object(*copy)->content_id, info.content_id);
@@ -437,6 +445,19 @@ TEST_F(VersionsTest, ContentIsSharedAcrossContainers) {
     }
     EXPECT_EQ(shared, expected);
   }
+  // A copy of the copy, which becomes an earlier version.
+  set(to, kVersioningSetting, "on");
+  {
+    auto transaction = std::move(*store_->begin(to));
+    const auto source = view(to);
+    auto writer = std::move(*transaction->write_content());
+    ASSERT_TRUE(writer->append_from(*source, source->lookup("c0")->object, 0, all).ok());
+    ASSERT_TRUE(transaction->put_object(kRootFolder, "again", Attributes{}, std::move(writer)).ok());
+    ASSERT_TRUE(transaction->commit().ok());
+  }
+  const ObjectId again = put(to, "again", "new");
+  EXPECT_EQ(read(*view(to), again, 1), content);
+  if (crash) cut();
   // The source goes; the copies stay.
   ASSERT_TRUE(store_->drop_container(from, {.now = true}).ok());
   ReclaimOptions reclaim;
@@ -447,6 +468,9 @@ TEST_F(VersionsTest, ContentIsSharedAcrossContainers) {
   ASSERT_TRUE(first.ok());
   EXPECT_EQ(read(*view(to), first->object), content);
   expect_sound();
+  EXPECT_EQ(read(*view(to), again, 1), content);
+  ASSERT_TRUE(store_->reclaim(reclaim).ok());
+  EXPECT_EQ(read(*view(to), again, 1), content);
 }
 
 TEST_F(VersionsTest, ATransactionSharesOnlyWhatIsLookedAtAfterItBegan) {

@@ -6,6 +6,7 @@
 
 #include <string>
 
+#include "engine/access.h"
 #include "engine/fsck.h"
 #include "io/env_sim.h"
 #include "tools/sim/workload.h"

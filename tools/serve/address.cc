@@ -185,7 +185,7 @@ Result<UnixFd> connect_to(const ListenAddress& address) {
   return errno_error(failed, address.to_string(), "connect");
 }
 
-std::string peer_of(int fd) {
+std::string peer_address(int fd) {
   sockaddr_storage name{};
   socklen_t size = sizeof name;
   if (::getpeername(fd, reinterpret_cast<sockaddr*>(&name), &size) != 0) return "?";

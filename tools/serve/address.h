@@ -28,8 +28,8 @@ struct ListenAddress {
 Result<ListenAddress> parse_listen_address(std::string_view text);
 
 // A socket that listens, without blocking. `address.port` becomes the port that was chosen. A Unix
-// socket that a dead process left behind is replaced, one that is answered at is not (kBusy), nor is
-// a file that is no socket. kBusy: the port is taken; kPermissionDenied, kNotFound (no such host or
+// socket that a dead process left behind is replaced, one that is answered at is not (kBusy), nor
+// is a file that is no socket. kBusy: the port is taken; kPermissionDenied, kNotFound (no such host or
 // directory), kIoError.
 Result<io::UnixFd> listen_at(ListenAddress& address);
 
@@ -37,6 +37,6 @@ Result<io::UnixFd> listen_at(ListenAddress& address);
 Result<io::UnixFd> connect_to(const ListenAddress& address);
 
 // The address of a connection's peer without the port: "127.0.0.1", "::1", "unix".
-std::string peer_of(int fd);
+std::string peer_address(int fd);
 
 }  // namespace ramet::serve

@@ -54,7 +54,7 @@ Connection::Connection(Shard& shard, const Door& door, int fd,
       limits_(shard.shared().limits),
       door_(door),
       wire_(shard.io(), fd, door.address.is_unix(), std::move(tls)),
-      peer_(peer_of(fd)),
+      peer_(peer_address(fd)),
       refuse_(refuse),
       parser_(parser_limits(limits_)) {}
 

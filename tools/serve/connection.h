@@ -30,8 +30,8 @@ class Connection final : public Body {
   // The body of the present request.
   Task<Result<size_t>> read(std::span<char> into) override;
 
-  // Cuts the connection if it missed its deadline. True: its handler takes long, and somebody has to
-  // look whether the peer is still there.
+  // Cuts the connection if it missed its deadline. True: its handler takes long, and somebody has
+  // to look whether the peer is still there.
   bool check(int64_t now);
   // Ends it now: what waits fails, and the handler is cancelled.
   void cut(std::string_view why);

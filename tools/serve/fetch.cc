@@ -94,9 +94,10 @@ class Stream {
   }
   bool write(std::string_view bytes) {
     while (!bytes.empty()) {
+      const int size = static_cast<int>(bytes.size());
       const ssize_t sent = ssl_ == nullptr
                                ? ::send(fd_.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL)
-                               : ::SSL_write(ssl_.get(), bytes.data(), static_cast<int>(bytes.size()));
+                               : ::SSL_write(ssl_.get(), bytes.data(), size);
       if (sent <= 0) return false;
       bytes.remove_prefix(static_cast<size_t>(sent));
     }

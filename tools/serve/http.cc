@@ -44,7 +44,8 @@ std::optional<Utf8Sequence> sequence_of(unsigned char first) {
 
 bool same_name(std::string_view a, std::string_view b) {
   return a.size() == b.size() &&
-         std::equal(a.begin(), a.end(), b.begin(), [](char x, char y) { return lower(x) == lower(y); });
+         std::equal(a.begin(), a.end(), b.begin(),
+                    [](char x, char y) { return lower(x) == lower(y); });
 }
 
 void Fields::add(std::string name, std::string value) {

@@ -142,9 +142,10 @@ class StoreFigures final : public prometheus::Collectable {
 
   // How many commits shared a sync.
   void add_groups(std::vector<prometheus::MetricFamily>& families) const {
-    auto& histogram = add(families, "ramet_commit_group_size", "Commits in a group that was synced.",
-                          prometheus::MetricType::Histogram)
-                          .histogram;
+    auto& histogram =
+        add(families, "ramet_commit_group_size", "Commits in a group that was synced.",
+            prometheus::MetricType::Histogram)
+            .histogram;
     uint64_t groups = 0;
     for (size_t i = 0; i < info_.commit_groups.size(); ++i) {
       groups += info_.commit_groups[i];
@@ -184,7 +185,7 @@ struct Metrics::Impl {
           {});
   Counter& accepted = family<Counter>("ramet_connections_total", "Accepted.").Add({});
   Counter& refused =
-      family<Counter>("ramet_connections_refused_total", "Turned away, too many were open.").Add({});
+      family<Counter>("ramet_connections_refused_total", "Turned away: too many.").Add({});
   Family<Counter>& cut = family<Counter>("ramet_connections_cut_total", "Ended by the server.");
   Gauge& lost = prometheus::BuildGauge()
                     .Name("ramet_log_lost_lines")

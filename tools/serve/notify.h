@@ -10,7 +10,8 @@ namespace ramet::serve {
 // fails is nobody's business: systemd finds out by itself.
 void notify_systemd(std::string_view state);
 
-// How often systemd wants to hear of this process, in nanoseconds (sd_watchdog_enabled(3)); 0: never.
+// How often systemd wants to hear of this process, in nanoseconds; 0: never
+// (sd_watchdog_enabled(3)).
 int64_t watchdog_interval();
 
 }  // namespace ramet::serve

@@ -69,7 +69,8 @@ constexpr ServeOption kOptions[] = {
     {"insecure", Kind::kFlag, "", "Listen beyond this machine without TLS",
      [](ServeOptions& o, const Values& v) { return o.insecure = v[0] == "true", ok(); }},
     {"metrics-listen", Kind::kText, "ADDRESS",
-     "Answer /metrics, /healthz and /readyz without credentials at this address of this machine, too",
+     "Answer /metrics, /healthz and /readyz without credentials here, too: an address of this "
+     "machine",
      [](ServeOptions& o, const Values& v) { return set_addresses(o.metrics_listen, v); }},
     {"s3-domain", Kind::kText, "DOMAIN", "Buckets are BUCKET.DOMAIN, too",
      [](ServeOptions& o, const Values& v) { return o.faces.s3_domain = v[0], ok(); }},
@@ -82,7 +83,9 @@ constexpr ServeOption kOptions[] = {
     {"workers", Kind::kText, "N", "Threads that wait for the disk (4 for each processor)",
      [](ServeOptions& o, const Values& v) { return set_count(o.workers, v[0], 0, kThreadsMax); }},
     {"node-cache", Kind::kText, "BYTES", "Memory for tree nodes (256M)",
-     [](ServeOptions& o, const Values& v) { return set_bytes(o.node_cache_bytes, v[0], 1u << 20); }},
+     [](ServeOptions& o, const Values& v) {
+       return set_bytes(o.node_cache_bytes, v[0], 1u << 20);
+     }},
     {"block-cache", Kind::kText, "BYTES", "Memory for content that is read again (256M)",
      [](ServeOptions& o, const Values& v) { return set_bytes(o.block_cache_bytes, v[0], 0); }},
     {"connections-max", Kind::kText, "N", "Connections at once; others are told 503 (20000)",

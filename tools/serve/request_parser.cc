@@ -95,8 +95,9 @@ std::optional<uint64_t> parse_length(std::string_view text) {
 }
 
 size_t count_fields(const Fields& fields, std::string_view name) {
-  return static_cast<size_t>(std::count_if(
-      fields.begin(), fields.end(), [&](const auto& field) { return same_name(field.name, name); }));
+  return static_cast<size_t>(
+      std::count_if(fields.begin(), fields.end(),
+                    [&](const auto& field) { return same_name(field.name, name); }));
 }
 
 // A request line of another version, rather than one with a space too many.
@@ -172,7 +173,9 @@ Refusal RequestParser::take_target(std::string_view target, Request& request) {
     request.fields.set("host", std::string(authority));
     target.remove_prefix(end);
   }
-  if (target.find('#') != std::string_view::npos) return {400, "a fragment is no part of a request"};
+  if (target.find('#') != std::string_view::npos) {
+    return {400, "a fragment is no part of a request"};
+  }
   const size_t question = std::min(target.find('?'), target.size());
   request.path.assign(target.substr(0, question));
   if (request.path.empty()) request.path = "/";

@@ -37,6 +37,7 @@ void Shard::start() {
 void Shard::join() {
   if (!thread_.joinable()) return;
   asio::post(io_, [this] {
+    ending_ = true;  // (a tick that is on its way already cannot be cancelled)
     work_.reset();
     timer_.cancel();
   });
@@ -112,6 +113,7 @@ void Shard::look_for_gone_peers() {
 }
 
 void Shard::arm() {
+  if (ending_) return;
   timer_.expires_after(std::chrono::nanoseconds(shared_.limits.tick));
   timer_.async_wait([this](const boost::system::error_code& ec) {
     if (!ec) tick();

@@ -92,6 +92,7 @@ class Shard {
   const std::unique_ptr<Metrics::Recorder> recorder_;
   std::string date_;
   int64_t date_second_ = -1;
+  bool ending_ = false;
 };
 
 }  // namespace ramet::serve

@@ -73,10 +73,12 @@ TEST(Query, PairsKeepTheirOrderAndEmptyValues) {
 
 TEST(Utf8, OverlongFormsSurrogatesAndWhatIsTooHighAreNone) {
   for (const char* good : {"", "a", "\xC2\x80", "\xDF\xBF", "\xE0\xA0\x80", "\xED\x9F\xBF",
-                           "\xEE\x80\x80", "\xEF\xBF\xBF", "\xF0\x90\x80\x80", "\xF4\x8F\xBF\xBF"}) {
+                           "\xEE\x80\x80", "\xEF\xBF\xBF", "\xF0\x90\x80\x80",
+                           "\xF4\x8F\xBF\xBF"}) {
     EXPECT_TRUE(is_utf8(good)) << ::testing::PrintToString(good);
   }
-  for (const char* bad : {"\x80", "\xBF", "\xC0\xAF", "\xC1\xBF", "\xC2", "\xC2\x41", "\xE0\x80\xAF",
+  for (const char* bad : {"\x80", "\xBF", "\xC0\xAF", "\xC1\xBF", "\xC2", "\xC2\x41",
+                          "\xE0\x80\xAF",
                           "\xE0\x9F\xBF", "\xED\xA0\x80", "\xED\xBF\xBF", "\xE2\x82",
                           "\xF0\x80\x80\xAF", "\xF0\x8F\xBF\xBF", "\xF4\x90\x80\x80",
                           "\xF5\x80\x80\x80", "\xFE", "\xFF", "a\xE2\x82"}) {
@@ -135,7 +137,8 @@ struct RangeCase {
 
 TEST(Range, OneRangeIsFoundInItsContent) {
   for (const RangeCase& c : {RangeCase{"bytes=0-0", 0, 1}, {"bytes=0-99", 0, 100},
-                             {"bytes=10-", 10, 90}, {"bytes=90-1000", 90, 10}, {"bytes=-10", 90, 10},
+                             {"bytes=10-", 10, 90}, {"bytes=90-1000", 90, 10},
+                             {"bytes=-10", 90, 10},
                              {"bytes=-1000", 0, 100}, {"Bytes = 5-6", 5, 2},
                              {"bytes=0-99999999999999999999999999", 0, 100}}) {
     const auto range = parse_range(c.field, 100);

@@ -227,8 +227,9 @@ RC_GTEST_PROP(ChunksProperty, AnyPiecesGiveTheBody, (const std::vector<std::stri
 }
 
 TEST(Chunks, BrokenOnesAreFound) {
-  for (const char* broken : {"x\r\n", "5\r\nhelloX", "5\r\nhello5\r\n", "-1\r\n", "0x5\r\nhello\r\n",
-                             "FFFFFFFFFFFFFFFFF\r\n", "5 \nhello\r\n", "\r\n", "5;\x01\r\nhello\r\n",
+  for (const char* broken : {"x\r\n", "5\r\nhelloX", "5\r\nhello5\r\n", "-1\r\n",
+                             "0x5\r\nhello\r\n", "FFFFFFFFFFFFFFFFF\r\n", "5 \nhello\r\n", "\r\n",
+                             "5;\x01\r\nhello\r\n",
                              "0\r\nbad trailer\r\n\r\n"}) {
     EXPECT_EQ(decode(broken, 100, 100).step, ChunkDecoder::Step::kBroken) << broken;
   }

@@ -1,10 +1,13 @@
 // What the REST face answers: each resource once with what it is for, and what it refuses.
 #include <array>
 #include <chrono>
+#include <set>
+#include <sstream>
 #include <thread>
 
 #include "tests/tools/serve/rest_fixture.h"
 #include "tools/serve/rest/json.h"
+#include "tools/serve/rest/openapi.h"
 #include "tools/serve/rest/routes.h"
 
 namespace ramet::serve::test {
@@ -438,7 +441,8 @@ TEST_F(RestTest, PrincipalsAreAdministeredAndSecretsToldOnce) {
   const Got key = post("/v1/keys", {{"principal", "ann"}});
   ASSERT_EQ(key.status, 201);
   EXPECT_EQ(remove("/v1/keys/" + key.json()["id"].get<std::string>()).status, 204);
-  EXPECT_EQ(send(ann, "DELETE", "/v1/tokens/" + narrow.json()["id"].get<std::string>()).status, 204);
+  const std::string id = narrow.json()["id"];
+  EXPECT_EQ(send(ann, "DELETE", "/v1/tokens/" + id).status, 204);
   EXPECT_EQ(send(viewer, "GET", "/v1/me").status, 401);
   const std::string log = get("/v1/audit").body;
   EXPECT_NE(log.find("ann"), std::string::npos);
@@ -447,7 +451,7 @@ TEST_F(RestTest, PrincipalsAreAdministeredAndSecretsToldOnce) {
   EXPECT_EQ(send(ann, "GET", "/v1/me").status, 401);
 }
 
-// --- the table of (route x level) --------------------------------------------------------------------
+// --- the table of (route x level) ----------------------------------------------------------------
 
 std::string target_of(const rest::Route& route) {
   static const std::map<std::string, std::string> kValues = {
@@ -507,11 +511,9 @@ TEST_F(RestTest, EveryRouteRefusesEverybodyBelowItsLevel) {
           << what << " as " << level_name(level) << " " << got.body;
       if (level != AccessLevel::kNone) continue;
       // Not to be told from one that is not there, but for its name.
-      std::string other = target;
-      other.replace(other.find("/c"), 2, "/c");
-      Got none = send(tokens[level], method, "/v1/containers/zzz" +
-                                                 target.substr(std::string("/v1/containers/c").size()),
-                      body);
+      const std::string none_target =
+          "/v1/containers/zzz" + target.substr(std::string("/v1/containers/c").size());
+      const Got none = send(tokens[level], method, none_target, body);
       EXPECT_EQ(none.status, 404) << what;
       EXPECT_EQ(none.json()["title"], got.json()["title"]);
     }
@@ -541,6 +543,44 @@ TEST_F(RestTest, LevelsAreAskedForByWhatARequestDoes) {
   EXPECT_EQ(send(contributor, "DELETE", "/v1/containers/c/objects/o").status, 403);
   EXPECT_EQ(send(contributor, "PUT", url + "o", "z").status, 403);
   EXPECT_EQ(remove("/v1/containers/c/objects/o").status, 204);
+}
+
+// Each route is described, with its query parameters and its level, and nothing else is.
+TEST(RestRoutes, TheDescriptionHasEachRouteAndNothingElse) {
+  const Json document = Json::parse(rest::openapi_text());
+  const Json& parameters = document["components"]["parameters"];
+  std::set<std::string> described;
+  for (const auto& [path, item] : document["paths"].items()) {
+    for (const auto& [method, operation] : item.items()) {
+      if (method != "parameters") described.insert(operation["operationId"]);
+    }
+  }
+  for (const rest::Route& route : rest::routes()) {
+    std::string path(route.pattern), method(route.method);
+    if (const size_t dots = path.find("...}"); dots != std::string::npos) path.erase(dots, 3);
+    for (char& c : method) c = static_cast<char>(c | 0x20);
+    ASSERT_TRUE(document["paths"].contains(path)) << path;
+    ASSERT_TRUE(document["paths"][path].contains(method)) << method << " " << path;
+    const Json& operation = document["paths"][path][method];
+    EXPECT_EQ(operation["operationId"], route.operation);
+    EXPECT_EQ(operation["x-ramet-need"], rest::need_name(route.need)) << route.operation;
+    std::set<std::string> names, takes;
+    for (Json parameter : operation.value("parameters", Json::array())) {
+      if (parameter.contains("$ref")) {
+        const std::string reference = parameter["$ref"];
+        parameter = parameters[reference.substr(reference.rfind('/') + 1)];
+      }
+      if (parameter["in"] == "query") names.insert(parameter["name"]);
+    }
+    std::istringstream words{std::string(route.query)};
+    for (std::string word; words >> word;) {
+      if (word.ends_with("...")) word.resize(word.size() - 3);
+      takes.insert(word);
+    }
+    EXPECT_EQ(names, takes) << route.operation;
+    described.erase(std::string(route.operation));
+  }
+  EXPECT_EQ(described, std::set<std::string>{});
 }
 
 TEST(RestRoutes, PatternsAreFoundWithTheirParameters) {

@@ -135,7 +135,8 @@ TEST(ServerTest, ChunkedBodiesComeIn) {
   std::snprintf(size, sizeof size, "%zx", long_one.size());
   const Answer answer = client.ask(
       upload("/", "Transfer-Encoding: chunked\r\n",
-             "5;a=b\r\nhello\r\n" + std::string(size) + "\r\n" + long_one + "\r\n0\r\nt: x\r\n\r\n"));
+             "5;a=b\r\nhello\r\n" + std::string(size) + "\r\n" + long_one +
+                 "\r\n0\r\nt: x\r\n\r\n"));
   EXPECT_TRUE(answer.body == "hello" + long_one);
   EXPECT_EQ(client.ask(upload("/", sized(2), "ok")).body, "ok");
 }
@@ -144,7 +145,8 @@ TEST(ServerTest, BrokenChunksAreToldAndEndTheConnection) {
   TestServer server(echo);
   TestClient client(server.port());
   const Answer answer = client.ask(
-      upload("/", "Transfer-Encoding: chunked\r\n", "5\r\nhelloXX0\r\n\r\nGET /x HTTP/1.1\r\n\r\n"));
+      upload("/", "Transfer-Encoding: chunked\r\n",
+             "5\r\nhelloXX0\r\n\r\nGET /x HTTP/1.1\r\n\r\n"));
   EXPECT_EQ(answer.status, 400);
   EXPECT_EQ(answer.fields.get("connection"), "close");
   EXPECT_TRUE(client.is_ended());

@@ -47,8 +47,12 @@ class Feed : public BodySource {
         co_await timer.async_wait(boost::asio::use_awaitable);
       }
       first_ = false;
-      auto changed = rest_.services.store.container(container_);
+      auto changed = co_await rest_.services.workers.run_quick(
+          [this] { return rest_.services.store.container(container_); });
       if (!changed.ok()) {
+        if (changed.error().code() != ErrorCode::kNotFound) {
+          co_return std::move(changed).error();
+        }
         // Dropped: an end that a subscriber can tell from a cut.
         ready_ = "event: end\ndata: {\"reason\":\"the container is gone\"}\n\n";
         over_ = true;

@@ -111,6 +111,7 @@ Task<Answer> list_containers(Call& call) {
     // `after` itself is left out, but a container that is named as the prefix is one of them.
     if (!prefix.empty() && from == prefix && last < prefix) {
       const auto same = call.store().container(prefix);
+      if (!same.ok() && same.error().code() == ErrorCode::kWouldWait) return same.error();
       if (same.ok()) visit(*same);
     }
     RAMET_TRY(call.store().containers(from, visit));
@@ -258,7 +259,10 @@ Task<Answer> list_grants(Call& call) {
       one["principal"] = kEveryoneName;
       if (!grant.principal.is_null()) {
         const auto principal = call.access().principal(grant.principal);
-        if (!principal.ok()) continue;  // it was just removed
+        if (!principal.ok()) {
+          if (principal.error().code() != ErrorCode::kNotFound) return principal.error();
+          continue;  // it was just removed
+        }
         one["principal"] = principal->name;
       }
       one["level"] = level_name(grant.level);

@@ -181,6 +181,7 @@ Task<Answer> get_by_id(Call& call) {
     RAMET_ASSIGN(const Seen where, seen(call));
     RAMET_ASSIGN(const Found found, find_by_id(call, where));
     const auto path = where.view->path_of(found.object.id);
+    if (!path.ok() && path.error().code() == ErrorCode::kWouldWait) return path.error();
     std::string shown = path.ok() ? *path : "";
     if (call.container.flat && shown.starts_with('/')) shown.erase(0, 1);
     return object_response(200, found.object, shown);

@@ -162,6 +162,7 @@ Result<Found> find_version(Call& call, const Seen& where, Entry entry) {
     found.object = std::move(*object);
     found.version = version;
     const auto current = where.view->object(id);
+    if (!current.ok() && current.error().code() == ErrorCode::kWouldWait) return current.error();
     found.current = current.ok() && current->version == version;
     return found;
   }

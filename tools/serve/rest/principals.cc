@@ -256,7 +256,7 @@ Result<std::vector<Principal>> owners(Call& call) {
 }  // namespace
 
 Task<Answer> get_me(Call& call) {
-  co_return co_await call.quick([&]() -> Answer {
+  co_return co_await call.slow([&]() -> Answer {
     Json json = principal_json(call.access(), call.caller.principal);
     json["scope"] = scope_json(call.caller.scope);
     return json_response(200, json);
@@ -276,7 +276,7 @@ Task<Answer> list_users(Call& call) {
 Task<Answer> create_user(Call& call) { co_return co_await create_principal(call, false); }
 
 Task<Answer> get_user(Call& call) {
-  co_return co_await call.quick([&]() -> Answer {
+  co_return co_await call.slow([&]() -> Answer {
     RAMET_ASSIGN(const Principal user, find_user(call));
     return json_response(200, principal_json(call.access(), user));
   });
@@ -400,7 +400,7 @@ Task<Answer> delete_member(Call& call) {
 // --- secrets -------------------------------------------------------------------------------------
 
 Task<Answer> list_tokens(Call& call) {
-  co_return co_await call.quick([&]() -> Answer {
+  co_return co_await call.slow([&]() -> Answer {
     RAMET_ASSIGN(const Principal owner, secrets_owner(call, call.text("principal")));
     Json list = Json::array();
     RAMET_TRY(call.access().tokens(owner.id, [&](const Token& token) {
@@ -447,7 +447,7 @@ Task<Answer> delete_token(Call& call) {
 }
 
 Task<Answer> list_keys(Call& call) {
-  co_return co_await call.quick([&]() -> Answer {
+  co_return co_await call.slow([&]() -> Answer {
     RAMET_ASSIGN(const Principal owner, secrets_owner(call, call.text("principal")));
     Json list = Json::array();
     RAMET_TRY(call.access().keys(owner.id, [&](const AccessKey& key) {
