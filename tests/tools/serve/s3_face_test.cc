@@ -722,6 +722,22 @@ TEST_F(S3AccessTest, NothingIsAnsweredWithoutACredential) {
   EXPECT_EQ(code(send(request, nothing)), "SignatureDoesNotMatch");
 }
 
+TEST_F(S3AccessTest, WhoIsWrongTooOftenMustWait) {
+  make_bucket("b");
+  std::string last;
+  for (int i = 0; i < 30 && last != "SlowDown"; ++i) {
+    Request request = make_request("GET", "/b", {});
+    request.peer = "198.51.100.9";
+    sign(request, "nobody", "UNSIGNED-PAYLOAD");
+    FakeBody nothing("");
+    const Answer answer = send(request, nothing);
+    last = code(answer);
+    EXPECT_EQ(last == "SlowDown", !answer.header("retry-after").empty());
+  }
+  EXPECT_EQ(last, "SlowDown");
+  EXPECT_EQ(ask("ada", "GET", "/b").status, 200);  // from elsewhere
+}
+
 // Every operation on a bucket, by someone at each level: refused below its own, and not refused
 // (but for what the request lacks) from it on. Buckets that are not there tell those apart who may
 // make some.
