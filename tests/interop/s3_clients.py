@@ -102,8 +102,9 @@ def client_of(daemon, **config):
     return boto3.client(
         "s3", endpoint_url=daemon.url, region_name="us-east-1", aws_access_key_id=daemon.key,
         aws_secret_access_key=daemon.secret,
-        config=Config(s3={"addressing_style": "path"}, retries={"max_attempts": 3},
-                      max_pool_connections=32, proxies={}, **config))
+        # Without it botocore presigns with Signature Version 2 in us-east-1.
+        config=Config(signature_version="s3v4", s3={"addressing_style": "path"},
+                      retries={"max_attempts": 3}, max_pool_connections=32, proxies={}, **config))
 
 
 def test_boto3(daemon, folder, options):

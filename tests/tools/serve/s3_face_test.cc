@@ -8,7 +8,7 @@
 #include "engine/object_keys.h"
 #include "tools/serve/s3/housekeeping.h"
 
-namespace ramet::serve::test {
+namespace ramet::serve::s3test {
 namespace {
 
 std::string md5(std::string_view bytes) {
@@ -152,17 +152,17 @@ TEST_F(S3BucketTest, SettingsComeBackAsTheyWerePut) {
 // --- objects -------------------------------------------------------------------------------------
 
 TEST_F(S3ObjectTest, PutGetHeadWithEverythingThatWasSaid) {
-  make_bucket("b");
+  make_bucket("bkt");
   const std::string content = "hello, world";
   const Answer put =
-      ask("ada", "PUT", "/b/dir/a%20key", content,
+      ask("ada", "PUT", "/bkt/dir/a%20key", content,
           {{"Content-Type", "text/plain"}, {"Cache-Control", "no-store"},
            {"x-amz-meta-Color", "blue"}, {"x-amz-tagging", "k=v&l=w"},
            {"Content-Encoding", "aws-chunked,gzip"}, {"Content-MD5",
             s3::to_base64(s3::digest_of(s3::Algorithm::kMd5, content))}});
   EXPECT_EQ(put.status, 200) << put.body;
   EXPECT_EQ(put.header("etag"), md5(content));
-  const Answer got = ask("ada", "GET", "/b/dir/a%20key");
+  const Answer got = ask("ada", "GET", "/bkt/dir/a%20key");
   EXPECT_EQ(got.body, content);
   EXPECT_EQ(got.length, content.size());
   EXPECT_EQ(got.header("etag"), md5(content));
@@ -172,24 +172,24 @@ TEST_F(S3ObjectTest, PutGetHeadWithEverythingThatWasSaid) {
   EXPECT_EQ(got.header("x-amz-meta-color"), "blue");
   EXPECT_EQ(got.header("x-amz-tagging-count"), "2");
   EXPECT_EQ(got.header("x-amz-version-id"), "");
-  const Answer head = ask("ada", "HEAD", "/b/dir/a%20key");
+  const Answer head = ask("ada", "HEAD", "/bkt/dir/a%20key");
   EXPECT_EQ(head.body, "");
   EXPECT_EQ(head.length, content.size());
-  EXPECT_EQ(ask("ada", "GET", "/b/dir/a%20key?response-content-type=x/y").header("content-type"),
+  EXPECT_EQ(ask("ada", "GET", "/bkt/dir/a%20key?response-content-type=x/y").header("content-type"),
             "x/y");
-  EXPECT_EQ(ask("ada", "GET", "/b/dir/a%20key?tagging").all("Key"),
+  EXPECT_EQ(ask("ada", "GET", "/bkt/dir/a%20key?tagging").all("Key"),
             (std::vector<std::string>{"k", "l"}));
-  EXPECT_EQ(code(ask("ada", "GET", "/b/none")), "NoSuchKey");
-  EXPECT_EQ(ask("ada", "HEAD", "/b/none").status, 404);
-  EXPECT_EQ(ask("ada", "HEAD", "/b/none").body, "");
+  EXPECT_EQ(code(ask("ada", "GET", "/bkt/none")), "NoSuchKey");
+  EXPECT_EQ(ask("ada", "HEAD", "/bkt/none").status, 404);
+  EXPECT_EQ(ask("ada", "HEAD", "/bkt/none").body, "");
 }
 
 TEST_F(S3ObjectTest, RangesAndConditions) {
-  make_bucket("b");
+  make_bucket("bkt");
   const std::string content = bytes_of(100'000, 1);
-  const std::string etag = ask("ada", "PUT", "/b/k", content).header("etag");
+  const std::string etag = ask("ada", "PUT", "/bkt/k", content).header("etag");
   const auto range = [&](const std::string& text) {
-    return ask("ada", "GET", "/b/k", "", {{"Range", text}});
+    return ask("ada", "GET", "/bkt/k", "", {{"Range", text}});
   };
   EXPECT_EQ(range("bytes=10-19").body, content.substr(10, 10));
   EXPECT_EQ(range("bytes=10-19").status, 206);
@@ -199,7 +199,7 @@ TEST_F(S3ObjectTest, RangesAndConditions) {
   EXPECT_EQ(code(range("bytes=100000-")), "InvalidRange");
   EXPECT_EQ(range("rubbish").body, content);
   const auto on = [&](const std::string& name, const std::string& value) {
-    return ask("ada", "GET", "/b/k", "", {{name, value}}).status;
+    return ask("ada", "GET", "/bkt/k", "", {{name, value}}).status;
   };
   EXPECT_EQ(on("If-Match", etag), 200);
   EXPECT_EQ(on("If-Match", "\"other\""), 412);
@@ -210,9 +210,9 @@ TEST_F(S3ObjectTest, RangesAndConditions) {
 }
 
 TEST_F(S3ObjectTest, ConditionalWrites) {
-  make_bucket("b");
+  make_bucket("bkt");
   const auto put = [&](const std::string& name, const std::string& value) {
-    return code(ask("ada", "PUT", "/b/k", "x", {{name, value}}));
+    return code(ask("ada", "PUT", "/bkt/k", "x", {{name, value}}));
   };
   EXPECT_EQ(put("If-Match", "\"a\""), "NoSuchKey");
   EXPECT_EQ(put("If-None-Match", "*"), "200");
@@ -223,13 +223,13 @@ TEST_F(S3ObjectTest, ConditionalWrites) {
 }
 
 TEST_F(S3ObjectTest, OneOfManyConcurrentConditionalWritesWins) {
-  make_bucket("b");
+  make_bucket("bkt");
   std::atomic<int> made{0};
   std::atomic<int> failed{0};
   std::vector<std::thread> threads;
   for (int i = 0; i < 8; ++i) {
     threads.emplace_back([&, i] {
-      const Answer answer = ask("ada", "PUT", "/b/lock", "owner " + std::to_string(i),
+      const Answer answer = ask("ada", "PUT", "/bkt/lock", "owner " + std::to_string(i),
                                 {{"If-None-Match", "*"}});
       if (answer.status == 200) ++made;
       if (answer.status == 412) ++failed;
@@ -241,28 +241,28 @@ TEST_F(S3ObjectTest, OneOfManyConcurrentConditionalWritesWins) {
 }
 
 TEST_F(S3ObjectTest, ConcurrentPutsOfManyKeysAllArrive) {
-  make_bucket("b");
+  make_bucket("bkt");
   std::vector<std::thread> threads;
   std::atomic<int> good{0};
   for (int i = 0; i < 8; ++i) {
     threads.emplace_back([&, i] {
       for (int j = 0; j < 10; ++j) {
-        const std::string name = "/b/" + std::to_string(i % 4) + "-" + std::to_string(j);
+        const std::string name = "/bkt/" + std::to_string(i % 4) + "-" + std::to_string(j);
         if (ask("ada", "PUT", name, "body of " + name).status == 200) ++good;
       }
     });
   }
   for (std::thread& thread : threads) thread.join();
   EXPECT_EQ(good, 80);
-  EXPECT_EQ(ask("ada", "GET", "/b").all("Key").size(), 40u);
-  EXPECT_EQ(get("/b/3-9"), "body of /b/3-9");
+  EXPECT_EQ(ask("ada", "GET", "/bkt").all("Key").size(), 40u);
+  EXPECT_EQ(get("/bkt/3-9"), "body of /b/3-9");
 }
 
 TEST_F(S3ObjectTest, BodiesAreCheckedBeforeAnythingIsSeen) {
-  make_bucket("b");
+  make_bucket("bkt");
   const auto put = [&](const std::string& body, const Headers& headers) {
-    const std::string result = code(ask("ada", "PUT", "/b/k", body, headers));
-    EXPECT_EQ(ask("ada", "HEAD", "/b/k").status, 404) << result;
+    const std::string result = code(ask("ada", "PUT", "/bkt/k", body, headers));
+    EXPECT_EQ(ask("ada", "HEAD", "/bkt/k").status, 404) << result;
     return result;
   };
   EXPECT_EQ(put("x", {{"Content-MD5", "AAAAAAAAAAAAAAAAAAAAAA=="}}), "BadDigest");
@@ -274,28 +274,31 @@ TEST_F(S3ObjectTest, BodiesAreCheckedBeforeAnythingIsSeen) {
   EXPECT_EQ(put("x", {{"x-amz-storage-class", "ODD"}}), "InvalidStorageClass");
   EXPECT_EQ(put("x", {{"x-amz-meta-big", std::string(2100, 'm')}}), "MetadataTooLarge");
   FakeBody stream("the body");
-  EXPECT_EQ(code(ask_with("ada", "PUT", "/b/k", stream, 8, std::string(64, '0'), {})),
+  EXPECT_EQ(code(ask_with("ada", "PUT", "/bkt/k", stream, 8, std::string(64, '0'), {})),
             "XAmzContentSHA256Mismatch");
   FakeBody shorter("the");
-  EXPECT_EQ(code(ask_with("ada", "PUT", "/b/k", shorter, 8, "UNSIGNED-PAYLOAD", {})),
+  EXPECT_EQ(code(ask_with("ada", "PUT", "/bkt/k", shorter, 8, "UNSIGNED-PAYLOAD", {})),
             "IncompleteBody");
   FakeBody unknown("the");
-  EXPECT_EQ(code(ask_with("ada", "PUT", "/b/k", unknown, std::nullopt, "UNSIGNED-PAYLOAD", {})),
+  EXPECT_EQ(code(ask_with("ada", "PUT", "/bkt/k", unknown, std::nullopt, "UNSIGNED-PAYLOAD", {})),
             "MissingContentLength");
-  EXPECT_EQ(ask("ada", "HEAD", "/b/k").status, 404);
+  EXPECT_EQ(ask("ada", "HEAD", "/bkt/k").status, 404);
 }
 
 TEST_F(S3ObjectTest, ChecksumsComeBack) {
-  make_bucket("b");
+  make_bucket("bkt");
   for (const s3::Algorithm algorithm : s3::kChecksums) {
     const std::string field = "x-amz-checksum-" + std::string(s3::algorithm_suffix(algorithm));
     const std::string sum = s3::to_base64(s3::digest_of(algorithm, "content"));
-    EXPECT_EQ(ask("ada", "PUT", "/b/k", "content", {{field, sum}}).header(field), sum);
-    EXPECT_EQ(ask("ada", "GET", "/b/k").header(field), "");
-    EXPECT_EQ(ask("ada", "GET", "/b/k", "", {{"x-amz-checksum-mode", "ENABLED"}}).header(field),
+    EXPECT_EQ(ask("ada", "PUT", "/bkt/k", "content", {{field, sum}}).header(field), sum);
+    EXPECT_EQ(ask("ada", "GET", "/bkt/k").header(field), "");
+    EXPECT_EQ(ask("ada", "GET", "/bkt/k", "", {{"x-amz-checksum-mode", "ENABLED"}}).header(field),
               sum);
+    EXPECT_EQ(ask("ada", "GET", "/bkt/k", "", {{"x-amz-checksum-mode", "ENABLED"},
+                                              {"Range", "bytes=0-1"}}).header(field),
+              "");
     const Answer attributes =
-        ask("ada", "GET", "/b/k?attributes", "",
+        ask("ada", "GET", "/bkt/k?attributes", "",
             {{"x-amz-object-attributes", "ETag,Checksum,ObjectSize"}});
     EXPECT_EQ(attributes.xml("ObjectSize"), "7");
     EXPECT_NE(attributes.body.find(sum), std::string::npos);
@@ -304,33 +307,33 @@ TEST_F(S3ObjectTest, ChecksumsComeBack) {
   const std::string sum = s3::to_base64(s3::digest_of(s3::Algorithm::kCrc32, "abcde"));
   const auto put = [&](const std::string& told) {
     FakeBody body("3\r\nabc\r\n2\r\nde\r\n0\r\nx-amz-checksum-crc32:" + told + "\r\n\r\n");
-    return ask_with("ada", "PUT", "/b/t", body, 60, "STREAMING-UNSIGNED-PAYLOAD-TRAILER",
+    return ask_with("ada", "PUT", "/bkt/t", body, 60, "STREAMING-UNSIGNED-PAYLOAD-TRAILER",
                     {{"x-amz-trailer", "x-amz-checksum-crc32"},
                      {"x-amz-decoded-content-length", "5"}});
   };
   EXPECT_EQ(code(put("AAAAAA==")), "BadDigest");
-  EXPECT_EQ(ask("ada", "HEAD", "/b/t").status, 404);
+  EXPECT_EQ(ask("ada", "HEAD", "/bkt/t").status, 404);
   EXPECT_EQ(put(sum).header("x-amz-checksum-crc32"), sum);
-  EXPECT_EQ(get("/b/t"), "abcde");
+  EXPECT_EQ(get("/bkt/t"), "abcde");
 }
 
 TEST_F(S3ObjectTest, LongBodiesGoThroughStagingAndLeaveNothingThere) {
-  make_bucket("b");
+  make_bucket("bkt");
   const std::string content = bytes_of((5u << 20) + 333, 3);
-  const Answer put = ask("ada", "PUT", "/b/long", content);
+  const Answer put = ask("ada", "PUT", "/bkt/long", content);
   EXPECT_EQ(put.status, 200) << put.body;
   EXPECT_EQ(put.header("etag"), md5(content));
-  EXPECT_EQ(get("/b/long"), content);
-  EXPECT_EQ(ask("ada", "GET", "/b/long", "", {{"Range", "bytes=5242000-5242999"}}).body,
+  EXPECT_EQ(get("/bkt/long"), content);
+  EXPECT_EQ(ask("ada", "GET", "/bkt/long", "", {{"Range", "bytes=5242000-5242999"}}).body,
             content.substr(5'242'000, 1000));
   // Cut on the way: nothing of it is there.
   FakeBody cut(content);
   cut.cut_at = 3u << 20;
-  EXPECT_NE(ask_with("ada", "PUT", "/b/cut", cut, content.size(), "UNSIGNED-PAYLOAD", {}).status,
+  EXPECT_NE(ask_with("ada", "PUT", "/bkt/cut", cut, content.size(), "UNSIGNED-PAYLOAD", {}).status,
             200);
-  EXPECT_EQ(ask("ada", "HEAD", "/b/cut").status, 404);
+  EXPECT_EQ(ask("ada", "HEAD", "/bkt/cut").status, 404);
   FakeBody wrong(content);
-  EXPECT_EQ(code(ask_with("ada", "PUT", "/b/cut", wrong, content.size(), std::string(64, 'a'),
+  EXPECT_EQ(code(ask_with("ada", "PUT", "/bkt/cut", wrong, content.size(), std::string(64, 'a'),
                           {})),
             "XAmzContentSHA256Mismatch");
   const auto view = *store_->view(id_of(".uploads"));
@@ -338,13 +341,13 @@ TEST_F(S3ObjectTest, LongBodiesGoThroughStagingAndLeaveNothingThere) {
                     ADD_FAILURE() << entry.name;
                     return true;
                   }).ok());
-  EXPECT_EQ(ask("root", "GET", "/").all("Name"), std::vector<std::string>{"b"});
+  EXPECT_EQ(ask("root", "GET", "/").all("Name"), std::vector<std::string>{"bkt"});
   EXPECT_EQ(ask("root", "GET", "/.uploads").status, 404);
 }
 
 TEST_F(S3ObjectTest, WhatACrashLeftInStagingIsRemovedAtTheStart) {
-  make_bucket("b");
-  ask("ada", "PUT", "/b/long", bytes_of(2u << 20, 4));
+  make_bucket("bkt");
+  ask("ada", "PUT", "/bkt/long", bytes_of(2u << 20, 4));
   {
     auto transaction = *store_->begin(id_of(".uploads"));
     const auto folder = *transaction->create_folders("staging");
@@ -353,59 +356,60 @@ TEST_F(S3ObjectTest, WhatACrashLeftInStagingIsRemovedAtTheStart) {
   }
   start();
   EXPECT_FALSE((*store_->view(id_of(".uploads")))->lookup("staging/left").ok());
-  EXPECT_EQ(ask("ada", "PUT", "/b/long", bytes_of(2u << 20, 5)).status, 200);
+  EXPECT_EQ(ask("ada", "PUT", "/bkt/long", bytes_of(2u << 20, 5)).status, 200);
 }
 
 TEST_F(S3ObjectTest, CopiesShareAndKeepWhatWasSaid) {
-  make_bucket("b");
-  make_bucket("c");
+  make_bucket("bkt");
+  make_bucket("ckt");
   const std::string content = bytes_of(300'000, 6);
-  ask("ada", "PUT", "/b/k", content,
+  ask("ada", "PUT", "/bkt/k", content,
       {{"Content-Type", "a/b"}, {"x-amz-meta-m", "1"}, {"x-amz-tagging", "t=1"}});
   const auto copy = [&](const std::string& target, Headers headers) {
-    headers.emplace_back("x-amz-copy-source", "/b/k");
+    headers.emplace_back("x-amz-copy-source", "/bkt/k");
     return ask("ada", "PUT", target, "", headers);
   };
-  const Answer copied = copy("/c/k", {});
+  const Answer copied = copy("/ckt/k", {});
   EXPECT_EQ(copied.xml("ETag"), "&quot;" + md5(content).substr(1, 32) + "&quot;") << copied.body;
-  const Answer got = ask("ada", "GET", "/c/k");
+  const Answer got = ask("ada", "GET", "/ckt/k");
   EXPECT_EQ(got.body, content);
   EXPECT_EQ(got.header("content-type"), "a/b");
   EXPECT_EQ(got.header("x-amz-meta-m"), "1");
   EXPECT_EQ(got.header("x-amz-tagging-count"), "1");
-  copy("/c/k2", {{"x-amz-metadata-directive", "REPLACE"}, {"x-amz-meta-n", "2"},
+  copy("/ckt/k2", {{"x-amz-metadata-directive", "REPLACE"}, {"x-amz-meta-n", "2"},
                  {"x-amz-tagging-directive", "REPLACE"}});
-  const Answer replaced = ask("ada", "GET", "/c/k2");
+  const Answer replaced = ask("ada", "GET", "/ckt/k2");
   EXPECT_EQ(replaced.header("etag"), md5(content));
   EXPECT_EQ(replaced.header("x-amz-meta-m"), "");
   EXPECT_EQ(replaced.header("x-amz-meta-n"), "2");
   EXPECT_EQ(replaced.header("x-amz-tagging-count"), "");
-  EXPECT_EQ(code(copy("/b/k", {})), "InvalidRequest");
-  EXPECT_EQ(copy("/b/k", {{"x-amz-metadata-directive", "REPLACE"}}).status, 200);
-  EXPECT_EQ(get("/b/k"), content);
-  EXPECT_EQ(code(copy("/c/x", {{"x-amz-copy-source-if-match", "\"no\""}})),
+  EXPECT_EQ(code(copy("/bkt/k", {})), "InvalidRequest");
+  EXPECT_EQ(copy("/bkt/k", {{"x-amz-metadata-directive", "REPLACE"}}).status, 200);
+  EXPECT_EQ(get("/bkt/k"), content);
+  EXPECT_EQ(code(copy("/ckt/x", {{"x-amz-copy-source-if-match", "\"no\""}})),
             "PreconditionFailed");
-  EXPECT_EQ(code(copy("/c/x", {{"x-amz-copy-source-if-none-match", md5(content)}})),
+  EXPECT_EQ(code(copy("/ckt/x", {{"x-amz-copy-source-if-none-match", md5(content)}})),
             "PreconditionFailed");
-  EXPECT_EQ(code(ask("ada", "PUT", "/c/x", "", {{"x-amz-copy-source", "/b/none"}})), "NoSuchKey");
-  EXPECT_EQ(code(ask("ada", "PUT", "/c/x", "", {{"x-amz-copy-source", "rubbish"}})),
+  EXPECT_EQ(code(ask("ada", "PUT", "/ckt/x", "", {{"x-amz-copy-source", "/bkt/none"}})),
+            "NoSuchKey");
+  EXPECT_EQ(code(ask("ada", "PUT", "/ckt/x", "", {{"x-amz-copy-source", "rubbish"}})),
             "InvalidArgument");
   ContainerAccess restricted;
   restricted.is_restricted = true;
-  ASSERT_TRUE(access().set_container_access(id_of("b"), restricted).ok());
-  EXPECT_EQ(code(copy("/c/x", {})), "AccessDenied");
-  EXPECT_EQ(copy("/b/other", {}).status, 200);
+  ASSERT_TRUE(access().set_container_access(id_of("bkt"), restricted).ok());
+  EXPECT_EQ(code(copy("/ckt/x", {})), "AccessDenied");
+  EXPECT_EQ(copy("/bkt/other", {}).status, 200);
 }
 
 TEST_F(S3ObjectTest, ManyAreDeletedAtOnce) {
-  make_bucket("b");
-  for (const char* key : {"a", "b", "c"}) ask("ada", "PUT", std::string("/b/") + key, "x");
-  const Answer answer = ask("ada", "POST", "/b?delete",
+  make_bucket("bkt");
+  for (const char* key : {"a", "b", "c"}) ask("ada", "PUT", std::string("/bkt/") + key, "x");
+  const Answer answer = ask("ada", "POST", "/bkt?delete",
                             "<Delete><Object><Key>a</Key></Object><Object><Key>none</Key></Object>"
                             "<Object><Key>c</Key></Object></Delete>");
   EXPECT_EQ(answer.all("Key"), (std::vector<std::string>{"a", "none", "c"}));
-  EXPECT_EQ(ask("ada", "GET", "/b").all("Key"), std::vector<std::string>{"b"});
-  EXPECT_EQ(code(ask("ada", "POST", "/b?delete", "<Delete></Delete>")), "MalformedXML");
+  EXPECT_EQ(ask("ada", "GET", "/bkt").all("Key"), std::vector<std::string>{"b"});
+  EXPECT_EQ(code(ask("ada", "POST", "/bkt?delete", "<Delete></Delete>")), "MalformedXML");
 }
 
 TEST_F(S3ObjectTest, TreesAreServedToo) {
@@ -436,81 +440,81 @@ TEST_F(S3ObjectTest, TreesAreServedToo) {
 // --- listings ------------------------------------------------------------------------------------
 
 TEST_F(S3ListTest, PagesOfBothVersionsMakeTheWhole) {
-  make_bucket("b");
+  make_bucket("bkt");
   std::vector<std::string> keys;
   for (const char* key : {"a", "a/1", "a/2", "b", "b/x/1", "b/x/2", "c d", "z"}) {
     keys.push_back(key);
-    ask("ada", "PUT", "/b/" + percent_encode(key), "x");
+    ask("ada", "PUT", "/bkt/" + percent_encode(key), "x");
   }
-  EXPECT_EQ(ask("ada", "GET", "/b").all("Key"), keys);
+  EXPECT_EQ(ask("ada", "GET", "/bkt").all("Key"), keys);
   std::vector<std::string> found;
   std::string token;
   do {
     const std::string from =
         token.empty() ? "" : "&continuation-token=" + percent_encode(token, true);
-    const Answer page = ask("ada", "GET", "/b?list-type=2&max-keys=3" + from);
+    const Answer page = ask("ada", "GET", "/bkt?list-type=2&max-keys=3" + from);
     for (const std::string& key : page.all("Key")) found.push_back(key);
     EXPECT_LE(page.all("Key").size(), 3u);
     token = page.xml("NextContinuationToken");
     EXPECT_EQ(page.xml("IsTruncated"), token.empty() ? "false" : "true");
   } while (!token.empty());
   EXPECT_EQ(found, keys);
-  const Answer grouped = ask("ada", "GET", "/b?delimiter=%2F");
+  const Answer grouped = ask("ada", "GET", "/bkt?delimiter=%2F");
   EXPECT_EQ(grouped.all("Key"), (std::vector<std::string>{"a", "b", "c d", "z"}));
   EXPECT_EQ(grouped.body.find("<CommonPrefixes><Prefix>a/</Prefix>") == std::string::npos, false);
   std::vector<std::string> marked;
   std::string marker;
   do {
     const Answer page =
-        ask("ada", "GET", "/b?delimiter=/&max-keys=1&marker=" + percent_encode(marker, true));
+        ask("ada", "GET", "/bkt?delimiter=/&max-keys=1&marker=" + percent_encode(marker, true));
     marker = page.xml("NextMarker");
     marked.push_back(page.xml("Key").empty() ? page.body.substr(
                                                    page.body.find("<CommonPrefixes>"), 36)
                                              : page.xml("Key"));
   } while (!marker.empty());
   EXPECT_EQ(marked.size(), 6u);
-  EXPECT_EQ(ask("ada", "GET", "/b?prefix=c&encoding-type=url").xml("Key"), "c%20d");
-  EXPECT_EQ(ask("ada", "GET", "/b?max-keys=0").xml("IsTruncated"), "false");
-  EXPECT_EQ(code(ask("ada", "GET", "/b?max-keys=-1")), "InvalidArgument");
-  EXPECT_EQ(code(ask("ada", "GET", "/b?list-type=2&continuation-token=x")), "InvalidArgument");
-  EXPECT_EQ(ask("ada", "GET", "/b?list-type=2&start-after=b").all("Key").size(), 4u);
+  EXPECT_EQ(ask("ada", "GET", "/bkt?prefix=c&encoding-type=url").xml("Key"), "c%20d");
+  EXPECT_EQ(ask("ada", "GET", "/bkt?max-keys=0").xml("IsTruncated"), "false");
+  EXPECT_EQ(code(ask("ada", "GET", "/bkt?max-keys=-1")), "InvalidArgument");
+  EXPECT_EQ(code(ask("ada", "GET", "/bkt?list-type=2&continuation-token=x")), "InvalidArgument");
+  EXPECT_EQ(ask("ada", "GET", "/bkt?list-type=2&start-after=b").all("Key").size(), 4u);
 }
 
 // --- versions and locks --------------------------------------------------------------------------
 
 TEST_F(S3VersionsTest, EveryVersionStaysUntilItIsRemoved) {
-  make_bucket("b");
+  make_bucket("bkt");
   const std::string enable =
       "<VersioningConfiguration><Status>Enabled</Status></VersioningConfiguration>";
-  ask("ada", "PUT", "/b/k", "first");
-  EXPECT_EQ(ask("ada", "PUT", "/b?versioning", enable).status, 200);
-  EXPECT_EQ(ask("ada", "GET", "/b?versioning").xml("Status"), "Enabled");
-  const std::string second = ask("ada", "PUT", "/b/k", "second").header("x-amz-version-id");
-  const std::string third = ask("ada", "PUT", "/b/k", "third").header("x-amz-version-id");
+  ask("ada", "PUT", "/bkt/k", "first");
+  EXPECT_EQ(ask("ada", "PUT", "/bkt?versioning", enable).status, 200);
+  EXPECT_EQ(ask("ada", "GET", "/bkt?versioning").xml("Status"), "Enabled");
+  const std::string second = ask("ada", "PUT", "/bkt/k", "second").header("x-amz-version-id");
+  const std::string third = ask("ada", "PUT", "/bkt/k", "third").header("x-amz-version-id");
   ASSERT_FALSE(second.empty());
   EXPECT_NE(second, third);
-  EXPECT_EQ(get("/b/k"), "third");
-  EXPECT_EQ(get("/b/k?versionId=" + second), "second");
-  EXPECT_EQ(get("/b/k?versionId=null"), "first");
-  const Answer deleted = ask("ada", "DELETE", "/b/k");
+  EXPECT_EQ(get("/bkt/k"), "third");
+  EXPECT_EQ(get("/bkt/k?versionId=" + second), "second");
+  EXPECT_EQ(get("/bkt/k?versionId=null"), "first");
+  const Answer deleted = ask("ada", "DELETE", "/bkt/k");
   EXPECT_EQ(deleted.header("x-amz-delete-marker"), "true");
   const std::string marker = deleted.header("x-amz-version-id");
   ASSERT_FALSE(marker.empty());
-  const Answer gone = ask("ada", "GET", "/b/k");
+  const Answer gone = ask("ada", "GET", "/bkt/k");
   EXPECT_EQ(code(gone), "NoSuchKey");
   EXPECT_EQ(gone.header("x-amz-delete-marker"), "true");
-  EXPECT_EQ(code(ask("ada", "GET", "/b/k?versionId=" + marker)), "MethodNotAllowed");
-  EXPECT_EQ(get("/b/k?versionId=" + third), "third");
-  const Answer list = ask("ada", "GET", "/b?versions");
+  EXPECT_EQ(code(ask("ada", "GET", "/bkt/k?versionId=" + marker)), "MethodNotAllowed");
+  EXPECT_EQ(get("/bkt/k?versionId=" + third), "third");
+  const Answer list = ask("ada", "GET", "/bkt?versions");
   EXPECT_EQ(list.all("VersionId"), (std::vector<std::string>{marker, third, second, "null"}));
   EXPECT_EQ(list.all("IsLatest"), (std::vector<std::string>{"true", "false", "false", "false"}));
-  EXPECT_EQ(code(ask("ada", "DELETE", "/b")), "BucketNotEmpty");
+  EXPECT_EQ(code(ask("ada", "DELETE", "/bkt")), "BucketNotEmpty");
   // In pages of one.
   std::vector<std::string> paged;
   std::string key_marker;
   std::string version_marker;
   do {
-    const Answer page = ask("ada", "GET", "/b?versions&max-keys=1&key-marker=" + key_marker +
+    const Answer page = ask("ada", "GET", "/bkt?versions&max-keys=1&key-marker=" + key_marker +
                                               "&version-id-marker=" + version_marker);
     paged.push_back(page.xml("VersionId"));
     key_marker = page.xml("NextKeyMarker");
@@ -518,53 +522,53 @@ TEST_F(S3VersionsTest, EveryVersionStaysUntilItIsRemoved) {
   } while (!key_marker.empty() && paged.size() < 10);
   EXPECT_EQ(paged, (std::vector<std::string>{marker, third, second, "null"}));
   // Removing the marker brings the object back.
-  EXPECT_EQ(ask("ada", "DELETE", "/b/k?versionId=" + marker).header("x-amz-delete-marker"),
+  EXPECT_EQ(ask("ada", "DELETE", "/bkt/k?versionId=" + marker).header("x-amz-delete-marker"),
             "true");
-  EXPECT_EQ(get("/b/k"), "third");
-  EXPECT_EQ(ask("ada", "DELETE", "/b/k?versionId=" + second).status, 204);
-  EXPECT_EQ(code(ask("ada", "GET", "/b/k?versionId=" + second)), "NoSuchVersion");
-  EXPECT_EQ(code(ask("ada", "GET", "/b/k?versionId=rubbish")), "InvalidArgument");
+  EXPECT_EQ(get("/bkt/k"), "third");
+  EXPECT_EQ(ask("ada", "DELETE", "/bkt/k?versionId=" + second).status, 204);
+  EXPECT_EQ(code(ask("ada", "GET", "/bkt/k?versionId=" + second)), "NoSuchVersion");
+  EXPECT_EQ(code(ask("ada", "GET", "/bkt/k?versionId=rubbish")), "InvalidArgument");
   // A copy of a version.
-  EXPECT_EQ(ask("ada", "PUT", "/b/copy", "",
-                {{"x-amz-copy-source", "/b/k?versionId=null"}}).status,
+  EXPECT_EQ(ask("ada", "PUT", "/bkt/copy", "",
+                {{"x-amz-copy-source", "/bkt/k?versionId=null"}}).status,
             200);
-  EXPECT_EQ(get("/b/copy"), "first");
+  EXPECT_EQ(get("/bkt/copy"), "first");
 }
 
 TEST_F(S3VersionsTest, LocksKeepVersions) {
-  make_bucket("b", {{"x-amz-bucket-object-lock-enabled", "true"}});
-  EXPECT_EQ(ask("ada", "GET", "/b?object-lock").xml("ObjectLockEnabled"), "Enabled");
-  EXPECT_EQ(ask("ada", "GET", "/b?versioning").xml("Status"), "Enabled");
-  const std::string version = ask("ada", "PUT", "/b/k", "x").header("x-amz-version-id");
+  make_bucket("bkt", {{"x-amz-bucket-object-lock-enabled", "true"}});
+  EXPECT_EQ(ask("ada", "GET", "/bkt?object-lock").xml("ObjectLockEnabled"), "Enabled");
+  EXPECT_EQ(ask("ada", "GET", "/bkt?versioning").xml("Status"), "Enabled");
+  const std::string version = ask("ada", "PUT", "/bkt/k", "x").header("x-amz-version-id");
   const std::string until = iso_date(now() + int64_t{86'400} * 1'000'000'000);
-  EXPECT_EQ(code(ask("ada", "GET", "/b/k?retention")), "NoSuchObjectLockConfiguration");
-  EXPECT_EQ(ask("ada", "PUT", "/b/k?retention",
+  EXPECT_EQ(code(ask("ada", "GET", "/bkt/k?retention")), "NoSuchObjectLockConfiguration");
+  EXPECT_EQ(ask("ada", "PUT", "/bkt/k?retention",
                 "<Retention><Mode>GOVERNANCE</Mode><RetainUntilDate>" + until +
                     "</RetainUntilDate></Retention>")
                 .status,
             200);
-  EXPECT_EQ(ask("ada", "GET", "/b/k?retention").xml("Mode"), "GOVERNANCE");
-  EXPECT_EQ(ask("ada", "HEAD", "/b/k").header("x-amz-object-lock-mode"), "GOVERNANCE");
-  EXPECT_EQ(code(ask("ada", "DELETE", "/b/k?versionId=" + version)), "AccessDenied");
-  EXPECT_EQ(ask("ada", "PUT", "/b/k?legal-hold", "<LegalHold><Status>ON</Status></LegalHold>")
+  EXPECT_EQ(ask("ada", "GET", "/bkt/k?retention").xml("Mode"), "GOVERNANCE");
+  EXPECT_EQ(ask("ada", "HEAD", "/bkt/k").header("x-amz-object-lock-mode"), "GOVERNANCE");
+  EXPECT_EQ(code(ask("ada", "DELETE", "/bkt/k?versionId=" + version)), "AccessDenied");
+  EXPECT_EQ(ask("ada", "PUT", "/bkt/k?legal-hold", "<LegalHold><Status>ON</Status></LegalHold>")
                 .status,
             200);
-  EXPECT_EQ(ask("ada", "GET", "/b/k?legal-hold").xml("Status"), "ON");
+  EXPECT_EQ(ask("ada", "GET", "/bkt/k?legal-hold").xml("Status"), "ON");
   const Headers bypass = {{"x-amz-bypass-governance-retention", "true"}};
-  EXPECT_EQ(code(ask("ada", "DELETE", "/b/k?versionId=" + version, "", bypass)), "AccessDenied");
-  ask("ada", "PUT", "/b/k?legal-hold", "<LegalHold><Status>OFF</Status></LegalHold>");
-  EXPECT_EQ(ask("ada", "DELETE", "/b/k?versionId=" + version, "", bypass).status, 204);
+  EXPECT_EQ(code(ask("ada", "DELETE", "/bkt/k?versionId=" + version, "", bypass)), "AccessDenied");
+  ask("ada", "PUT", "/bkt/k?legal-hold", "<LegalHold><Status>OFF</Status></LegalHold>");
+  EXPECT_EQ(ask("ada", "DELETE", "/bkt/k?versionId=" + version, "", bypass).status, 204);
   // What new objects get.
-  EXPECT_EQ(ask("ada", "PUT", "/b?object-lock",
+  EXPECT_EQ(ask("ada", "PUT", "/bkt?object-lock",
                 "<ObjectLockConfiguration><ObjectLockEnabled>Enabled</ObjectLockEnabled><Rule>"
                 "<DefaultRetention><Mode>COMPLIANCE</Mode><Days>1</Days></DefaultRetention></Rule>"
                 "</ObjectLockConfiguration>")
                 .status,
             200);
-  const std::string kept = ask("ada", "PUT", "/b/d", "y").header("x-amz-version-id");
-  EXPECT_EQ(ask("ada", "GET", "/b/d?retention").xml("Mode"), "COMPLIANCE");
-  EXPECT_EQ(code(ask("ada", "DELETE", "/b/d?versionId=" + kept, "", bypass)), "AccessDenied");
-  EXPECT_EQ(code(ask("ada", "PUT", "/b?versioning",
+  const std::string kept = ask("ada", "PUT", "/bkt/d", "y").header("x-amz-version-id");
+  EXPECT_EQ(ask("ada", "GET", "/bkt/d?retention").xml("Mode"), "COMPLIANCE");
+  EXPECT_EQ(code(ask("ada", "DELETE", "/bkt/d?versionId=" + kept, "", bypass)), "AccessDenied");
+  EXPECT_EQ(code(ask("ada", "PUT", "/bkt?versioning",
                      "<VersioningConfiguration><Status>Suspended</Status>"
                      "</VersioningConfiguration>")),
             "InvalidBucketState");
@@ -574,12 +578,12 @@ TEST_F(S3VersionsTest, LocksKeepVersions) {
 }
 
 TEST_F(S3VersionsTest, LifecycleExpires) {
-  make_bucket("b");
-  ask("ada", "PUT", "/b/log/old", "x");
-  ask("ada", "PUT", "/b/keep", "x");
-  const Answer begun = ask("ada", "POST", "/b/log/up?uploads");
+  make_bucket("bkt");
+  ask("ada", "PUT", "/bkt/log/old", "x");
+  ask("ada", "PUT", "/bkt/keep", "x");
+  const Answer begun = ask("ada", "POST", "/bkt/log/up?uploads");
   ASSERT_EQ(begun.status, 200);
-  EXPECT_EQ(ask("ada", "PUT", "/b?lifecycle",
+  EXPECT_EQ(ask("ada", "PUT", "/bkt?lifecycle",
                 "<LifecycleConfiguration><Rule><ID>r</ID><Status>Enabled</Status><Filter><Prefix>"
                 "log/</Prefix></Filter><Expiration><Days>1</Days></Expiration>"
                 "<AbortIncompleteMultipartUpload><DaysAfterInitiation>3</DaysAfterInitiation>"
@@ -594,22 +598,22 @@ TEST_F(S3VersionsTest, LifecycleExpires) {
   ASSERT_TRUE(report.ok());
   EXPECT_EQ(report->expired, 1u);
   EXPECT_EQ(report->uploads, 0u);
-  EXPECT_EQ(ask("ada", "GET", "/b").all("Key"), std::vector<std::string>{"keep"});
+  EXPECT_EQ(ask("ada", "GET", "/bkt").all("Key"), std::vector<std::string>{"keep"});
   report = s3::run_housekeeping(*services_, now() + 4 * day);
   ASSERT_TRUE(report.ok());
   EXPECT_EQ(report->uploads, 1u);
-  EXPECT_EQ(ask("ada", "GET", "/b?uploads").all("UploadId").size(), 0u);
+  EXPECT_EQ(ask("ada", "GET", "/bkt?uploads").all("UploadId").size(), 0u);
 }
 
 // --- uploads in parts ----------------------------------------------------------------------------
 
 TEST_F(S3UploadTest, PartsInAnyOrderBecomeOneObject) {
-  make_bucket("b");
-  const Answer begun = ask("ada", "POST", "/b/big?uploads", "",
+  make_bucket("bkt");
+  const Answer begun = ask("ada", "POST", "/bkt/big?uploads", "",
                            {{"Content-Type", "x/y"}, {"x-amz-meta-m", "1"}});
   const std::string id = begun.xml("UploadId");
   ASSERT_EQ(id.size(), 32u) << begun.body;
-  const std::string base = "/b/big?uploadId=" + id;
+  const std::string base = "/bkt/big?uploadId=" + id;
   const std::vector<std::string> parts = {bytes_of(5u << 20, 11), bytes_of(6u << 20, 12),
                                           bytes_of(1000, 13)};
   std::vector<std::string> etags(3);
@@ -620,12 +624,12 @@ TEST_F(S3UploadTest, PartsInAnyOrderBecomeOneObject) {
     etags[i] = put.header("etag");
     EXPECT_EQ(etags[i], md5(parts[i]));
   }
-  EXPECT_EQ(ask("ada", "HEAD", "/b/big").status, 404);
+  EXPECT_EQ(ask("ada", "HEAD", "/bkt/big").status, 404);
   EXPECT_EQ(ask("ada", "GET", base).all("PartNumber"),
             (std::vector<std::string>{"1", "2", "3"}));
   EXPECT_EQ(ask("ada", "GET", base + "&max-parts=1&part-number-marker=1").all("PartNumber"),
             std::vector<std::string>{"2"});
-  EXPECT_EQ(ask("ada", "GET", "/b?uploads").all("UploadId"), std::vector<std::string>{id});
+  EXPECT_EQ(ask("ada", "GET", "/bkt?uploads").all("UploadId"), std::vector<std::string>{id});
   const auto complete = [&](const std::vector<int>& numbers, const std::string& tag = "") {
     std::string xml = "<CompleteMultipartUpload>";
     for (const int n : numbers) {
@@ -642,24 +646,24 @@ TEST_F(S3UploadTest, PartsInAnyOrderBecomeOneObject) {
   Bytes digests;
   for (const std::string& part : parts) digests += s3::digest_of(s3::Algorithm::kMd5, part);
   const std::string etag = md5(digests).substr(0, 33) + "-3\"";
-  const Answer got = ask("ada", "GET", "/b/big");
+  const Answer got = ask("ada", "GET", "/bkt/big");
   EXPECT_EQ(got.header("etag"), etag);
   EXPECT_TRUE(got.body == parts[0] + parts[1] + parts[2]);
   EXPECT_EQ(got.header("content-type"), "x/y");
   EXPECT_EQ(got.header("x-amz-meta-m"), "1");
-  const Answer part = ask("ada", "GET", "/b/big?partNumber=3");
+  const Answer part = ask("ada", "GET", "/bkt/big?partNumber=3");
   EXPECT_EQ(part.status, 206);
   EXPECT_TRUE(part.body == parts[2]);
   EXPECT_EQ(part.header("x-amz-mp-parts-count"), "3");
-  EXPECT_EQ(code(ask("ada", "GET", "/b/big?partNumber=4")), "InvalidPartNumber");
+  EXPECT_EQ(code(ask("ada", "GET", "/bkt/big?partNumber=4")), "InvalidPartNumber");
   EXPECT_EQ(code(complete({1})), "NoSuchUpload");
-  EXPECT_EQ(ask("ada", "GET", "/b?uploads").all("UploadId").size(), 0u);
+  EXPECT_EQ(ask("ada", "GET", "/bkt?uploads").all("UploadId").size(), 0u);
 }
 
 TEST_F(S3UploadTest, SmallPartsAreRefusedAndAbortedUploadsAreGone) {
-  make_bucket("b");
-  const std::string id = ask("ada", "POST", "/b/k?uploads").xml("UploadId");
-  const std::string base = "/b/k?uploadId=" + id;
+  make_bucket("bkt");
+  const std::string id = ask("ada", "POST", "/bkt/k?uploads").xml("UploadId");
+  const std::string base = "/bkt/k?uploadId=" + id;
   const std::string a = ask("ada", "PUT", base + "&partNumber=1", "aa").header("etag");
   const std::string b = ask("ada", "PUT", base + "&partNumber=2", "bb").header("etag");
   EXPECT_EQ(code(ask("ada", "POST", base,
@@ -672,17 +676,17 @@ TEST_F(S3UploadTest, SmallPartsAreRefusedAndAbortedUploadsAreGone) {
   EXPECT_EQ(ask("ada", "DELETE", base).status, 204);
   EXPECT_EQ(code(ask("ada", "DELETE", base)), "NoSuchUpload");
   EXPECT_EQ(code(ask("ada", "PUT", base + "&partNumber=1", "x")), "NoSuchUpload");
-  EXPECT_EQ(code(ask("ada", "PUT", "/b/k?uploadId=../../x&partNumber=1", "x")), "NoSuchUpload");
+  EXPECT_EQ(code(ask("ada", "PUT", "/bkt/k?uploadId=../../x&partNumber=1", "x")), "NoSuchUpload");
 }
 
 TEST_F(S3UploadTest, PartsCanBeCopied) {
-  make_bucket("b");
+  make_bucket("bkt");
   const std::string content = bytes_of(7u << 20, 21);
-  ask("ada", "PUT", "/b/source", content);
-  const std::string id = ask("ada", "POST", "/b/k?uploads").xml("UploadId");
-  const std::string base = "/b/k?uploadId=" + id;
+  ask("ada", "PUT", "/bkt/source", content);
+  const std::string id = ask("ada", "POST", "/bkt/k?uploads").xml("UploadId");
+  const std::string base = "/bkt/k?uploadId=" + id;
   const auto part = [&](int number, const std::string& range) {
-    Headers headers = {{"x-amz-copy-source", "/b/source"}};
+    Headers headers = {{"x-amz-copy-source", "/bkt/source"}};
     if (!range.empty()) headers.emplace_back("x-amz-copy-source-range", range);
     return ask("ada", "PUT", base + "&partNumber=" + std::to_string(number), "", headers);
   };
@@ -699,34 +703,34 @@ TEST_F(S3UploadTest, PartsCanBeCopied) {
               "</ETag></Part><Part><PartNumber>2</PartNumber><ETag>" + second +
               "</ETag></Part></CompleteMultipartUpload>");
   ASSERT_EQ(done.status, 200) << done.body;
-  EXPECT_TRUE(get("/b/k") == content.substr(100, 6'000'000) + content);
+  EXPECT_TRUE(get("/bkt/k") == content.substr(100, 6'000'000) + content);
 }
 
 // --- who may what --------------------------------------------------------------------------------
 
 TEST_F(S3AccessTest, NothingIsAnsweredWithoutACredential) {
-  make_bucket("b");
-  ask("ada", "PUT", "/b/k", "x");
-  for (const char* target : {"/", "/b", "/b/k", "/none"}) {
+  make_bucket("bkt");
+  ask("ada", "PUT", "/bkt/k", "x");
+  for (const char* target : {"/", "/bkt", "/bkt/k", "/none"}) {
     Request request = make_request("GET", target, {});
     FakeBody nothing("");
     EXPECT_EQ(code(send(request, nothing)), "AccessDenied") << target;
   }
-  Request request = make_request("GET", "/b/k", {});
+  Request request = make_request("GET", "/bkt/k", {});
   sign(request, "nobody", "UNSIGNED-PAYLOAD");
   FakeBody nothing("");
   EXPECT_EQ(code(send(request, nothing)), "InvalidAccessKeyId");
-  request = make_request("GET", "/b/k", {});
+  request = make_request("GET", "/bkt/k", {});
   sign(request, "ada", "UNSIGNED-PAYLOAD");
-  request.path = "/b/other";
+  request.path = "/bkt/other";
   EXPECT_EQ(code(send(request, nothing)), "SignatureDoesNotMatch");
 }
 
 TEST_F(S3AccessTest, WhoIsWrongTooOftenMustWait) {
-  make_bucket("b");
+  make_bucket("bkt");
   std::string last;
   for (int i = 0; i < 30 && last != "SlowDown"; ++i) {
-    Request request = make_request("GET", "/b", {});
+    Request request = make_request("GET", "/bkt", {});
     request.peer = "198.51.100.9";
     sign(request, "nobody", "UNSIGNED-PAYLOAD");
     FakeBody nothing("");
@@ -735,15 +739,15 @@ TEST_F(S3AccessTest, WhoIsWrongTooOftenMustWait) {
     EXPECT_EQ(last == "SlowDown", !answer.header("retry-after").empty());
   }
   EXPECT_EQ(last, "SlowDown");
-  EXPECT_EQ(ask("ada", "GET", "/b").status, 200);  // from elsewhere
+  EXPECT_EQ(ask("ada", "GET", "/bkt").status, 200);  // from elsewhere
 }
 
 // Every operation on a bucket, by someone at each level: refused below its own, and not refused
 // (but for what the request lacks) from it on. Buckets that are not there tell those apart who may
 // make some.
 TEST_F(S3AccessTest, EachOperationAtEachLevel) {
-  make_bucket("b");
-  ask("ada", "PUT", "/b/k", "x");
+  make_bucket("bkt");
+  ask("ada", "PUT", "/bkt/k", "x");
   const PrincipalId bob = access().principal("bob")->id;
   for (const s3::Operation& operation : s3::operations()) {
     if (operation.on == s3::On::kService || operation.op == s3::Op::kPreflight) continue;
@@ -753,15 +757,15 @@ TEST_F(S3AccessTest, EachOperationAtEachLevel) {
       if (operation.on == s3::On::kObject) target += "/some-new-key";
       if (!operation.query.empty()) target += "?" + std::string(operation.query);
       Headers headers;
-      if (operation.copy) headers.emplace_back("x-amz-copy-source", "/b/k");
+      if (operation.copy) headers.emplace_back("x-amz-copy-source", "/bkt/k");
       return ask(who, std::string(operation.method), target, "", headers);
     };
     const auto level_needed = operation.op == s3::Op::kCreateBucket ? 9
                               : static_cast<int>(operation.level);
     for (int level = 0; level <= 4; ++level) {
-      ASSERT_TRUE(access().set_grant(id_of("b"), bob, static_cast<AccessLevel>(level)).ok());
-      ASSERT_EQ(ask("root", "DELETE", "/b/some-new-key").status, 204);  // that it is new
-      const Answer answer = send_as("bob", "b");
+      ASSERT_TRUE(access().set_grant(id_of("bkt"), bob, static_cast<AccessLevel>(level)).ok());
+      ASSERT_EQ(ask("root", "DELETE", "/bkt/some-new-key").status, 204);  // that it is new
+      const Answer answer = send_as("bob", "bkt");
       if (level < level_needed) {
         EXPECT_EQ(answer.status, 403) << operation.name << " at " << level << answer.body;
       } else {
@@ -777,82 +781,83 @@ TEST_F(S3AccessTest, EachOperationAtEachLevel) {
 }
 
 TEST_F(S3AccessTest, UploadersAddButReplaceAndRemoveNothing) {
-  make_bucket("b");
+  make_bucket("bkt");
   const PrincipalId bob = access().principal("bob")->id;
-  ASSERT_TRUE(access().set_grant(id_of("b"), bob, AccessLevel::kUpload).ok());
-  EXPECT_EQ(ask("bob", "PUT", "/b/k", "1").status, 200);
-  EXPECT_EQ(code(ask("bob", "PUT", "/b/k", "2")), "AccessDenied");
-  EXPECT_EQ(code(ask("bob", "DELETE", "/b/k")), "AccessDenied");
-  EXPECT_EQ(get("/b/k"), "1");
-  ASSERT_TRUE(access().set_grant(id_of("b"), bob, AccessLevel::kContribute).ok());
-  EXPECT_EQ(ask("bob", "PUT", "/b/k", "2").status, 200);
+  ASSERT_TRUE(access().set_grant(id_of("bkt"), bob, AccessLevel::kUpload).ok());
+  EXPECT_EQ(ask("bob", "PUT", "/bkt/k", "1").status, 200);
+  EXPECT_EQ(code(ask("bob", "PUT", "/bkt/k", "2")), "AccessDenied");
+  EXPECT_EQ(code(ask("bob", "DELETE", "/bkt/k")), "AccessDenied");
+  EXPECT_EQ(get("/bkt/k"), "1");
+  ASSERT_TRUE(access().set_grant(id_of("bkt"), bob, AccessLevel::kContribute).ok());
+  EXPECT_EQ(ask("bob", "PUT", "/bkt/k", "2").status, 200);
   ContainerAccess kept;
   kept.is_protected = true;
-  ASSERT_TRUE(access().set_container_access(id_of("b"), kept).ok());
-  EXPECT_EQ(code(ask("bob", "DELETE", "/b/k")), "AccessDenied");
-  EXPECT_EQ(ask("ada", "DELETE", "/b/k").status, 204);
+  ASSERT_TRUE(access().set_container_access(id_of("bkt"), kept).ok());
+  EXPECT_EQ(code(ask("bob", "DELETE", "/bkt/k")), "AccessDenied");
+  EXPECT_EQ(ask("ada", "DELETE", "/bkt/k").status, 204);
 }
 
 TEST_F(S3AccessTest, PoliciesAllowAndDeny) {
-  make_bucket("b");
-  ask("ada", "PUT", "/b/pub/k", "x");
-  ask("ada", "PUT", "/b/priv/k", "x");
-  EXPECT_EQ(code(ask("bob", "GET", "/b/pub/k")), "AccessDenied");
+  make_bucket("bkt");
+  ask("ada", "PUT", "/bkt/pub/k", "x");
+  ask("ada", "PUT", "/bkt/priv/k", "x");
+  EXPECT_EQ(code(ask("bob", "GET", "/bkt/pub/k")), "AccessDenied");
   const std::string policy =
       R"({"Version":"2012-10-17","Statement":[
         {"Effect":"Allow","Principal":{"AWS":"arn:aws:iam::1:user/bob"},
-         "Action":["s3:GetObject","s3:DeleteObject"],"Resource":"arn:aws:s3:::b/pub/*"},
+         "Action":["s3:GetObject","s3:DeleteObject"],"Resource":"arn:aws:s3:::bkt/pub/*"},
         {"Effect":"Deny","Principal":"*","Action":"s3:DeleteObject",
-         "Resource":"arn:aws:s3:::b/priv/*"}]})";
-  EXPECT_EQ(code(ask("ada", "PUT", "/b?policy", "{")), "MalformedPolicy");
-  EXPECT_EQ(ask("ada", "PUT", "/b?policy", policy).status, 204);
-  EXPECT_EQ(get("/b?policy"), policy);
-  EXPECT_EQ(ask("ada", "GET", "/b?policyStatus").xml("IsPublic"), "FALSE");
-  EXPECT_EQ(ask("bob", "GET", "/b/pub/k").status, 200);
-  EXPECT_EQ(code(ask("bob", "GET", "/b/priv/k")), "AccessDenied");
-  EXPECT_EQ(code(ask("bob", "PUT", "/b/pub/k", "y")), "AccessDenied");
-  EXPECT_EQ(code(ask("ada", "DELETE", "/b/priv/k")), "AccessDenied");
-  const Answer many = ask("ada", "POST", "/b?delete",
+         "Resource":"arn:aws:s3:::bkt/priv/*"}]})";
+  EXPECT_EQ(code(ask("ada", "PUT", "/bkt?policy", "{")), "MalformedPolicy");
+  EXPECT_EQ(ask("ada", "PUT", "/bkt?policy", policy).status, 204);
+  EXPECT_EQ(get("/bkt?policy"), policy);
+  EXPECT_EQ(ask("ada", "GET", "/bkt?policyStatus").xml("IsPublic"), "FALSE");
+  EXPECT_EQ(ask("bob", "GET", "/bkt/pub/k").status, 200);
+  EXPECT_EQ(code(ask("bob", "GET", "/bkt/priv/k")), "AccessDenied");
+  EXPECT_EQ(code(ask("bob", "PUT", "/bkt/pub/k", "y")), "AccessDenied");
+  EXPECT_EQ(code(ask("ada", "DELETE", "/bkt/priv/k")), "AccessDenied");
+  const Answer many = ask("ada", "POST", "/bkt?delete",
                           "<Delete><Object><Key>priv/k</Key></Object><Object><Key>pub/k</Key>"
                           "</Object></Delete>");
   EXPECT_EQ(many.all("Code"), std::vector<std::string>{"AccessDenied"});
-  EXPECT_EQ(ask("ada", "HEAD", "/b/pub/k").status, 404);
-  EXPECT_EQ(ask("ada", "DELETE", "/b?policy").status, 204);
-  EXPECT_EQ(ask("ada", "DELETE", "/b/priv/k").status, 204);
+  EXPECT_EQ(ask("ada", "HEAD", "/bkt/pub/k").status, 404);
+  EXPECT_EQ(ask("ada", "DELETE", "/bkt?policy").status, 204);
+  EXPECT_EQ(ask("ada", "DELETE", "/bkt/priv/k").status, 204);
 }
 
 TEST_F(S3AccessTest, AccessListsAsFarAsTheyMap) {
-  make_bucket("b");
-  EXPECT_EQ(ask("ada", "GET", "/b?acl").all("Permission"),
+  make_bucket("bkt");
+  EXPECT_EQ(ask("ada", "GET", "/bkt?acl").all("Permission"),
             std::vector<std::string>{"FULL_CONTROL"});
-  EXPECT_EQ(code(ask("ada", "PUT", "/b?acl", "", {{"x-amz-acl", "public-read"}})),
+  EXPECT_EQ(code(ask("ada", "PUT", "/bkt?acl", "", {{"x-amz-acl", "public-read"}})),
             "AccessControlListNotSupported");
-  EXPECT_EQ(ask("ada", "PUT", "/b?acl", "", {{"x-amz-acl", "authenticated-read"}}).status, 200);
-  EXPECT_EQ(ask("bob", "GET", "/b").status, 200);
-  EXPECT_EQ(ask("ada", "PUT", "/b?acl", "", {{"x-amz-acl", "private"}}).status, 200);
-  EXPECT_EQ(ask("bob", "GET", "/b").status, 403);
+  EXPECT_EQ(ask("ada", "PUT", "/bkt?acl", "", {{"x-amz-acl", "authenticated-read"}}).status, 200);
+  EXPECT_EQ(ask("bob", "GET", "/bkt").status, 200);
+  EXPECT_EQ(ask("ada", "PUT", "/bkt?acl", "", {{"x-amz-acl", "private"}}).status, 200);
+  EXPECT_EQ(ask("bob", "GET", "/bkt").status, 403);
   const std::string bob = s3::to_hex(access().principal("bob")->id.view());
-  EXPECT_EQ(ask("ada", "PUT", "/b?acl",
+  EXPECT_EQ(ask("ada", "PUT", "/bkt?acl",
                 "<AccessControlPolicy><AccessControlList><Grant><Grantee><ID>" + bob +
                     "</ID></Grantee><Permission>READ</Permission></Grant></AccessControlList>"
                     "</AccessControlPolicy>")
                 .status,
             200);
-  EXPECT_EQ(ask("bob", "GET", "/b").status, 200);
-  EXPECT_EQ(ask("bob", "PUT", "/b/k", "x").status, 403);
+  EXPECT_EQ(ask("bob", "GET", "/bkt").status, 200);
+  EXPECT_EQ(ask("bob", "PUT", "/bkt/k", "x").status, 403);
 }
 
 TEST_F(S3AccessTest, FormsAreSignedByTheirPolicy) {
-  make_bucket("b");
+  make_bucket("bkt");
   const auto post = [&](const std::string& key, const std::string& content,
                         const std::string& prefix, bool sound = true) {
     std::string stamp = iso_date(now());
     std::erase_if(stamp, [](char c) { return c == '-' || c == ':'; });
     stamp = stamp.substr(0, 15) + "Z";
-    const std::string credential = keys_["ada"].id + "/" + stamp.substr(0, 8) + "/us-east-1/s3/aws4_request";
+    const std::string credential =
+        keys_["ada"].id + "/" + stamp.substr(0, 8) + "/us-east-1/s3/aws4_request";
     const std::string policy = s3::to_base64(
         R"({"expiration":")" + iso_date(now() + 60'000'000'000) +
-        R"(","conditions":[{"bucket":"b"},["starts-with","$key",")" + prefix +
+        R"(","conditions":[{"bucket":"bkt"},["starts-with","$key",")" + prefix +
         R"("],{"x-amz-credential":")" + credential + R"("},{"x-amz-date":")" + stamp +
         R"("},{"x-amz-algorithm":"AWS4-HMAC-SHA256"},["starts-with","$success_action_status",""],
             ["content-length-range",2,50]]})");
@@ -874,7 +879,7 @@ TEST_F(S3AccessTest, FormsAreSignedByTheirPolicy) {
     body += "--edge\r\nContent-Disposition: form-data; name=\"file\"; filename=\"f.txt\"\r\n"
             "Content-Type: text/plain\r\n\r\n" + content + "\r\n--edge--\r\n";
     Request request =
-        make_request("POST", "/b", {{"Content-Type", "multipart/form-data; boundary=edge"}});
+        make_request("POST", "/bkt", {{"Content-Type", "multipart/form-data; boundary=edge"}});
     request.content_length = body.size();
     FakeBody stream(body);
     stream.piece = 17;
@@ -882,14 +887,14 @@ TEST_F(S3AccessTest, FormsAreSignedByTheirPolicy) {
   };
   const Answer done = post("up/${filename}", "contents\r\n--edg", "up/");
   EXPECT_EQ(done.status, 201) << done.body;
-  EXPECT_EQ(get("/b/up/f.txt"), "contents\r\n--edg");
-  EXPECT_EQ(ask("ada", "HEAD", "/b/up/f.txt").header("content-type"), "text/plain");
+  EXPECT_EQ(get("/bkt/up/f.txt"), "contents\r\n--edg");
+  EXPECT_EQ(ask("ada", "HEAD", "/bkt/up/f.txt").header("content-type"), "text/plain");
   EXPECT_EQ(code(post("up/x", "contents", "other/")), "AccessDenied");
   EXPECT_EQ(code(post("up/x", "contents", "up/", false)), "SignatureDoesNotMatch");
   EXPECT_EQ(code(post("up/x", std::string(51, 'c'), "up/")), "EntityTooLarge");
   EXPECT_EQ(code(post("up/x", "c", "up/")), "EntityTooSmall");
-  EXPECT_EQ(ask("ada", "HEAD", "/b/up/x").status, 404);
+  EXPECT_EQ(ask("ada", "HEAD", "/bkt/up/x").status, 404);
 }
 
 }  // namespace
-}  // namespace ramet::serve::test
+}  // namespace ramet::serve::s3test

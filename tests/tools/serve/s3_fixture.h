@@ -25,7 +25,7 @@
 #include "tools/serve/s3/sigv4.h"
 #include "tools/serve/services.h"
 
-namespace ramet::serve::test {
+namespace ramet::serve::s3test {
 
 // A body that comes in pieces, and may be cut.
 class FakeBody : public Body {
@@ -248,4 +248,4 @@ class S3Test : public testing::Test {
   int64_t later_ = 0;  // nanoseconds that requests are ahead of the clock
 };
 
-}  // namespace ramet::serve::test
+}  // namespace ramet::serve::s3test

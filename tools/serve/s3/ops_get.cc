@@ -217,6 +217,10 @@ Outcome<Response> S3Face::get_object(Call& call) {
     length = range->length;
     if (length > 0) {
       response.status = 206;
+      // They are of the whole; clients would compare them with what they get.
+      for (const Algorithm algorithm : kChecksums) {
+        response.fields.erase(fmt::format("x-amz-checksum-{}", algorithm_suffix(algorithm)));
+      }
       response.fields.set("Content-Range",
                           fmt::format("bytes {}-{}/{}", from, from + length - 1, info.size));
     }

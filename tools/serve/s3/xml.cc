@@ -102,7 +102,7 @@ Outcome<XmlDocument> XmlDocument::parse(std::string_view text, std::string_view 
   // itself never expands what one defines).
   const auto parsed = document.document_->load_buffer(
       text.data(), text.size(),
-      pugi::parse_default | pugi::parse_doctype | pugi::parse_ws_pcdata_single,
+      pugi::parse_default | pugi::parse_doctype | pugi::parse_ws_pcdata,
       pugi::encoding_auto);
   if (!parsed) return Code::kMalformedXML;
   for (const pugi::xml_node& node : document.document_->children()) {
