@@ -262,7 +262,7 @@ TEST_F(S3ObjectTest, BodiesAreCheckedBeforeAnythingIsSeen) {
   make_bucket("b");
   const auto put = [&](const std::string& body, const Headers& headers) {
     const std::string result = code(ask("ada", "PUT", "/b/k", body, headers));
-    if (result != "200") EXPECT_EQ(ask("ada", "HEAD", "/b/k").status, 404) << result;
+    EXPECT_EQ(ask("ada", "HEAD", "/b/k").status, 404) << result;
     return result;
   };
   EXPECT_EQ(put("x", {{"Content-MD5", "AAAAAAAAAAAAAAAAAAAAAA=="}}), "BadDigest");
@@ -722,6 +722,22 @@ TEST_F(S3AccessTest, NothingIsAnsweredWithoutACredential) {
   EXPECT_EQ(code(send(request, nothing)), "SignatureDoesNotMatch");
 }
 
+TEST_F(S3AccessTest, WhoIsWrongTooOftenMustWait) {
+  make_bucket("b");
+  std::string last;
+  for (int i = 0; i < 30 && last != "SlowDown"; ++i) {
+    Request request = make_request("GET", "/b", {});
+    request.peer = "198.51.100.9";
+    sign(request, "nobody", "UNSIGNED-PAYLOAD");
+    FakeBody nothing("");
+    const Answer answer = send(request, nothing);
+    last = code(answer);
+    EXPECT_EQ(last == "SlowDown", !answer.header("retry-after").empty());
+  }
+  EXPECT_EQ(last, "SlowDown");
+  EXPECT_EQ(ask("ada", "GET", "/b").status, 200);  // from elsewhere
+}
+
 // Every operation on a bucket, by someone at each level: refused below its own, and not refused
 // (but for what the request lacks) from it on. Buckets that are not there tell those apart who may
 // make some.
@@ -770,9 +786,9 @@ TEST_F(S3AccessTest, UploadersAddButReplaceAndRemoveNothing) {
   EXPECT_EQ(get("/b/k"), "1");
   ASSERT_TRUE(access().set_grant(id_of("b"), bob, AccessLevel::kContribute).ok());
   EXPECT_EQ(ask("bob", "PUT", "/b/k", "2").status, 200);
-  ContainerAccess access;
-  access.is_protected = true;
-  ASSERT_TRUE(access().set_container_access(id_of("b"), access).ok());
+  ContainerAccess kept;
+  kept.is_protected = true;
+  ASSERT_TRUE(access().set_container_access(id_of("b"), kept).ok());
   EXPECT_EQ(code(ask("bob", "DELETE", "/b/k")), "AccessDenied");
   EXPECT_EQ(ask("ada", "DELETE", "/b/k").status, 204);
 }

@@ -172,21 +172,40 @@ Outcome<void> S3Face::admit(Call& call) {
 Outcome<void> S3Face::authenticate(Call& call) {
   RAMET_ASSIGN(call.claim, read_claim(call.request, call.params));
   if (!call.claim) return Code::kAccessDenied;  // nothing is answered without credentials
-  auto key = services_.access.find_key(call.claim->key_id);
-  if (!key.ok()) {
-    if (key.error().code() != ErrorCode::kPermissionDenied &&
-        key.error().code() != ErrorCode::kNotFound) {
-      return std::move(key).error();
-    }
-    return Fault(Code::kInvalidAccessKeyId).with("AWSAccessKeyId", call.claim->key_id);
-  }
+  RAMET_ASSIGN(AccessControl::KeyCaller key, find_key(call));
   const SignatureRules rules{call.now, services_.options.clock_skew_max,
                              services_.options.region};
   RAMET_TRY(check_time(*call.claim, rules));
-  call.signing_key = signing_keys_.get(key->secret, call.claim->date, call.claim->region);
-  RAMET_TRY(check_signature(call.request, call.params, *call.claim, call.signing_key));
-  call.caller = std::move(key->caller);
+  call.signing_key = signing_keys_.get(key.secret, call.claim->date, call.claim->region);
+  RAMET_TRY(note_login(call, check_signature(call.request, call.params, *call.claim,
+                                             call.signing_key)));
+  call.caller = std::move(key.caller);
   return {};
+}
+
+Outcome<AccessControl::KeyCaller> S3Face::find_key(const Call& call) {
+  const std::string& id = call.claim->key_id;
+  if (const auto wait = limiter_.must_wait(call.request.peer, id)) {
+    return Fault(Code::kSlowDown, "Too many requests with wrong credentials came from there.")
+        .with_header("Retry-After", std::to_string(*wait / 1'000'000'000 + 1));
+  }
+  auto key = services_.access.find_key(id);
+  if (key.ok()) return std::move(*key);
+  if (key.error().code() != ErrorCode::kPermissionDenied &&
+      key.error().code() != ErrorCode::kNotFound) {
+    return std::move(key).error();
+  }
+  limiter_.failed(call.request.peer, id);
+  return Fault(Code::kInvalidAccessKeyId).with("AWSAccessKeyId", id);
+}
+
+Outcome<void> S3Face::note_login(const Call& call, Outcome<void> checked) {
+  if (checked.ok()) {
+    limiter_.succeeded(call.request.peer, call.claim->key_id);
+  } else if (checked.error().s3_code() == Code::kSignatureDoesNotMatch) {
+    limiter_.failed(call.request.peer, call.claim->key_id);
+  }
+  return checked;
 }
 
 Outcome<void> S3Face::authorize(Call& call) {

@@ -15,6 +15,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "tools/serve/login_limiter.h"
 #include "tools/serve/s3/cors.h"
 #include "tools/serve/s3/operations.h"
 #include "tools/serve/s3/payload.h"
@@ -86,6 +87,10 @@ class S3Face : public Face {
   Task<Outcome<Response>> dispatch(Call& call);
   Outcome<void> admit(Call& call);
   Outcome<void> authenticate(Call& call);
+  // The key that a claim names; SlowDown for those who must wait since they were wrong too often.
+  Outcome<AccessControl::KeyCaller> find_key(const Call& call);
+  // Passes on what a signature's check found, and notes it.
+  Outcome<void> note_login(const Call& call, Outcome<void> checked);
   Outcome<void> authorize(Call& call);
   // The verdict of a bucket's policy.
   Outcome<Verdict> ask_policy(const Call& call, const View& view, std::string_view bucket,
@@ -222,6 +227,7 @@ class S3Face : public Face {
 
   Services& services_;
   SigningKeys signing_keys_;
+  LoginLimiter limiter_;
   std::mutex mutex_;
   std::optional<ContainerId> uploads_;
   std::unordered_map<std::string, std::shared_ptr<const Policy>> policies_;  // by their text

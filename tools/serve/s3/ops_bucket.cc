@@ -95,6 +95,7 @@ Task<Outcome<Response>> S3Face::create_bucket(Call& call) {
   }
   const std::string acl(call.header("x-amz-acl"));
   auto answer = co_await slow([&]() -> Outcome<Response> {
+    const AuditScope scope(call.caller.principal.name, call.request.peer);
     if (auto there = services_.store.container(name); there.ok()) {
       RAMET_ASSIGN(const AccessLevel level, services_.access.level(call.caller, there->id));
       return Fault(level >= AccessLevel::kAdminister ? Code::kBucketAlreadyOwnedByYou
@@ -176,6 +177,7 @@ Task<Outcome<Response>> S3Face::create_bucket(Call& call) {
 
 Task<Outcome<Response>> S3Face::delete_bucket(Call& call) {
   auto answer = co_await slow([&]() -> Outcome<Response> {
+    const AuditScope scope(call.caller.principal.name, call.request.peer);
     RAMET_ASSIGN(const auto view, services_.store.view(call.container.id));
     bool empty = true;
     const auto found_one = [&](const Entry&) {

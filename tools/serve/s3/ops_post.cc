@@ -85,24 +85,18 @@ Task<Outcome<Response>> S3Face::post_object(Call& call) {
   S3_CO_ASSIGN(call.claim, read_claim(as_query, params));
   call.target.key = key;
   auto admitted = co_await services_.workers.run_quick([&]() -> Outcome<void> {
-    auto found = services_.access.find_key(call.claim->key_id);
-    if (!found.ok()) {
-      if (found.error().code() != ErrorCode::kPermissionDenied &&
-          found.error().code() != ErrorCode::kNotFound) {
-        return std::move(found).error();
-      }
-      return Fault(Code::kInvalidAccessKeyId).with("AWSAccessKeyId", call.claim->key_id);
-    }
+    RAMET_ASSIGN(AccessControl::KeyCaller found, find_key(call));
     RAMET_TRY(check_time(*call.claim, {call.now, services_.options.clock_skew_max,
                                        services_.options.region}));
-    call.signing_key = signing_keys_.get(found->secret, call.claim->date, call.claim->region);
-    if (!equal_secretly(to_hex(hmac_sha256(call.signing_key, form.field("policy"))),
-                        call.claim->signature)) {
-      return Fault(Code::kSignatureDoesNotMatch)
-          .with("AWSAccessKeyId", call.claim->key_id)
-          .with("SignatureProvided", call.claim->signature);
-    }
-    call.caller = std::move(found->caller);
+    call.signing_key = signing_keys_.get(found.secret, call.claim->date, call.claim->region);
+    const bool signed_so = equal_secretly(
+        to_hex(hmac_sha256(call.signing_key, form.field("policy"))), call.claim->signature);
+    RAMET_TRY(note_login(call, signed_so ? Outcome<void>()
+                                         : Fault(Code::kSignatureDoesNotMatch)
+                                               .with("AWSAccessKeyId", call.claim->key_id)
+                                               .with("SignatureProvided",
+                                                     call.claim->signature)));
+    call.caller = std::move(found.caller);
     RAMET_TRY(authorize(call));
     if (!call.may(AccessLevel::kUpload)) return Code::kAccessDenied;
     return {};

@@ -208,6 +208,7 @@ Task<Outcome<Response>> S3Face::put_bucket_acl(Call& call) {
   S3_CO_ASSIGN(const std::string body, co_await payload->read_all(kDocumentBytesMax));
   if (canned.empty() && body.empty()) co_return Fault(Code::kMissingRequestBody);
   auto answer = co_await slow([&]() -> Outcome<Response> {
+    const AuditScope scope(call.caller.principal.name, call.request.peer);
     RAMET_TRY(apply_acl(call, call.container.id, canned, body));
     return Response{};
   });
