@@ -172,7 +172,7 @@ Outcome<void> S3Face::admit(Call& call) {
 Outcome<void> S3Face::authenticate(Call& call) {
   RAMET_ASSIGN(call.claim, read_claim(call.request, call.params));
   if (!call.claim) return Code::kAccessDenied;  // nothing is answered without credentials
-  RAMET_ASSIGN(AccessControl::KeyCaller key, find_key(call));
+  RAMET_ASSIGN(AccessControl::KeyCaller key, find_access_key(call));
   const SignatureRules rules{call.now, services_.options.clock_skew_max,
                              services_.options.region};
   RAMET_TRY(check_time(*call.claim, rules));
@@ -183,7 +183,7 @@ Outcome<void> S3Face::authenticate(Call& call) {
   return {};
 }
 
-Outcome<AccessControl::KeyCaller> S3Face::find_key(const Call& call) {
+Outcome<AccessControl::KeyCaller> S3Face::find_access_key(const Call& call) {
   const std::string& id = call.claim->key_id;
   if (const auto wait = limiter_.must_wait(call.request.peer, id)) {
     return Fault(Code::kSlowDown, "Too many requests with wrong credentials came from there.")

@@ -88,7 +88,7 @@ class S3Face : public Face {
   Outcome<void> admit(Call& call);
   Outcome<void> authenticate(Call& call);
   // The key that a claim names; SlowDown for those who must wait since they were wrong too often.
-  Outcome<AccessControl::KeyCaller> find_key(const Call& call);
+  Outcome<AccessControl::KeyCaller> find_access_key(const Call& call);
   // Passes on what a signature's check found, and notes it.
   Outcome<void> note_login(const Call& call, Outcome<void> checked);
   Outcome<void> authorize(Call& call);

@@ -85,7 +85,7 @@ Task<Outcome<Response>> S3Face::post_object(Call& call) {
   S3_CO_ASSIGN(call.claim, read_claim(as_query, params));
   call.target.key = key;
   auto admitted = co_await services_.workers.run_quick([&]() -> Outcome<void> {
-    RAMET_ASSIGN(AccessControl::KeyCaller found, find_key(call));
+    RAMET_ASSIGN(AccessControl::KeyCaller found, find_access_key(call));
     RAMET_TRY(check_time(*call.claim, {call.now, services_.options.clock_skew_max,
                                        services_.options.region}));
     call.signing_key = signing_keys_.get(found.secret, call.claim->date, call.claim->region);
