@@ -29,7 +29,7 @@ import traceback
 import zlib
 
 from raw_s3 import (EMPTY_SHA256, UNSIGNED, Client, Cut, Daemon, Key, Wire, head_bytes, healthy,
-                    md5_base64, new_folder, now_stamp, quote, until)
+                    md5_base64, new_folder, quote, until)
 
 BUCKET = "hostile"
 TREE = "tree"  # a container with folders
@@ -390,7 +390,7 @@ def test_chunk_signatures(t):
             for length in (len(body) - 1, len(body) + 1):
                 coded = Chunked(t, "bad", body, length=length, **options)
                 expect(coded.send(t, coded.pieces()), 400, "IncompleteBody")
-        for spoil in ((0, 90), (0, -10), (1, 30), (1, -10), (-2, 30)):  # a chunk's signature or data
+        for spoil in ((0, 90), (0, -10), (1, 30), (1, -10), (-2, 30)):  # seals, data
             coded = Chunked(t, "bad", body)
             pieces = coded.pieces()
             pieces[spoil[0]] = flip(pieces[spoil[0]], spoil[1])
