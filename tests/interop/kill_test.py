@@ -1,14 +1,14 @@
 #!/usr/bin/env python3
 """S3 clients work while the daemon is killed with SIGKILL and started anew, again and again.
 
-Goal: what was acknowledged is there with its bytes, whatever was in flight when the daemon died happened
-wholly or not at all, nothing of it stays behind, and the store is sound.
-Method: every client puts (whole, in signed chunks' sizes from nothing to 8 MiB, in parts, over REST),
-replaces, copies, deletes and reads keys of its own, and replaces keys that all share. It remembers what
-was acknowledged and, where the connection broke in the middle of a change, what may have happened. The
-bytes of a content follow from who wrote it and which one it was, so a mixture or a beginning of two is
-neither. At the end every key is read; the listing, the staging area and `ramet fsck --data` are looked at.
-A shared key must hold a content that was whole, and that no acknowledged one followed.
+Goal: what was acknowledged is there with its bytes, whatever was in flight when the daemon died
+happened wholly or not at all, nothing of it stays behind, and the store is sound.
+Method: every client puts (nothing to 8 MiB, whole, in parts, over REST), replaces, copies, deletes
+and reads keys of its own, and replaces keys that all share. It remembers what was acknowledged and,
+where the connection broke in the middle of a change, what may have happened. The bytes of a content
+follow from who wrote it and which one it was, so a mixture or a beginning of two is neither. At the
+end every key is read; the listing, the staging area and `ramet fsck --data` are looked at. A shared
+key must hold a content that was whole, and that no acknowledged one followed.
 
 usage: kill_test.py RAMET [--minutes M] [--kills N] [--clients N] [--processes N] [--rest-share N]
     [--folder DIR]
@@ -48,7 +48,7 @@ def bytes_of(content):
 
 
 class Known:
-    """What is known of a key: the content that was acknowledged last, and what may have come since."""
+    """Of a key: the content that was acknowledged last, and what may have come since."""
 
     def __init__(self):
         self.acknowledged = None
@@ -198,8 +198,9 @@ class Worker(threading.Thread):
         tags = {}
         for number in self.random.sample(range(1, parts + 1), parts):
             at = (number - 1) * PART_BYTES
-            answer = self.client.s3("PUT", "%s?partNumber=%d&uploadId=%s" % (target, number, upload),
-                                    body[at:at + PART_BYTES])
+            answer = self.client.s3(
+                "PUT", "%s?partNumber=%d&uploadId=%s" % (target, number, upload),
+                body[at:at + PART_BYTES])
             if answer.status != 200:
                 return self.refused("UploadPart", answer)
             self.counts["parts"] += 1
@@ -268,7 +269,8 @@ class Worker(threading.Thread):
         self.counts["gets of shared keys"] += 1
 
     def run(self):
-        operations = [(self.put, 34), (self.put_by_rest, self.rest_share), (self.put_shared, 6), (self.copy, 8),
+        operations = [(self.put, 34), (self.put_by_rest, self.rest_share), (self.put_shared, 6),
+                      (self.copy, 8),
                       (self.delete, 6), (self.put_in_parts, 1.5), (self.get, 30),
                       (self.get_range, 6), (self.get_shared, 4)]
         calls, weights = zip(*operations)
@@ -395,8 +397,8 @@ def hurt(daemon, options):
             kills += 1
         begin = time.monotonic()
         daemon.start()
-        print("  killed %d times; it answers again after %.1f s" % (kills, time.monotonic() - begin),
-              flush=True)
+        print("  killed %d times; it answers again after %.1f s" % (
+            kills, time.monotonic() - begin), flush=True)
     time.sleep(max(0.0, end - time.monotonic()))
     return kills
 

@@ -1,5 +1,5 @@
-"""A daemon and a client of it for tests that need every byte in their hands: Signature Version 4 and
-HTTP/1.1 over plain sockets, of python's standard library alone. Imported by kill_test.py and hostile.py.
+"""A daemon and a client of it for tests that need every byte in their hands: Signature Version 4
+and HTTP/1.1 over plain sockets, of python's standard library alone. For kill_test.py, hostile.py.
 """
 
 import base64
@@ -31,8 +31,9 @@ def run(*command, **options):
 
 
 def free_port():
-    """A port that is free, below those that the system gives to connections: while no daemon listens,
-    a client that tries again and again would otherwise connect to itself some day (RFC 9293 3.5)."""
+    """A port that is free, below those that the system gives to connections: while no daemon
+    listens, a client that tries again and again would otherwise connect to itself some day
+    (simultaneous open, RFC 9293 3.5)."""
     with open("/proc/sys/net/ipv4/ip_local_port_range") as file:
         lowest = int(file.read().split()[0])
     for port in range(max(lowest - 1 - os.getpid() % 8000, 1025), 1024, -1):
@@ -46,7 +47,7 @@ def free_port():
 
 
 class Daemon:
-    """`ramet serve` of a store of its own, which can be killed and started anew on the same port."""
+    """`ramet serve` of a store of its own; it can be killed and started anew on the same port."""
 
     def __init__(self, ramet, folder, *options, log_level="warning"):
         self.ramet, self.folder = ramet, folder
@@ -155,7 +156,7 @@ class Key:
             for name, value in pairs))
 
     def sign(self, method, target, headers, payload=UNSIGNED, offset=0):
-        """The headers with those that the signature adds. `offset`: seconds that the clock is off."""
+        """The headers and those of the signature. `offset`: seconds that the clock is off."""
         path, _, query = target.partition("?")
         signed = {name.lower(): str(value).strip() for name, value in headers.items()}
         stamp = now_stamp(offset)
