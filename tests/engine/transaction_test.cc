@@ -393,5 +393,18 @@ TEST_F(TransactionTest, ADroppedContainerTakesNoMoreCommits) {
   EXPECT_EQ(code_of(transaction->commit()), "not found");
 }
 
+// What has one block has the block's name: before the commit, and after it.
+TEST_F(TransactionTest, ObjectsTellTheirContentIdBeforeTheyAreCommitted) {
+  ContentHash before;
+  ObjectId id;
+  change([&](Transaction& transaction) {
+    id = write(transaction, "/o", "short");
+    before = transaction.object(id)->content_id;
+  });
+  EXPECT_FALSE(before.is_zero());
+  EXPECT_EQ((*store_->view(container_))->object(id)->content_id, before);
+  EXPECT_EQ(begin()->object(id)->content_id, before);
+}
+
 }  // namespace
 }  // namespace ramet
