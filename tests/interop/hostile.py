@@ -28,8 +28,8 @@ import time
 import traceback
 import zlib
 
-from raw_s3 import (EMPTY_SHA256, UNSIGNED, Client, Cut, Daemon, Key, Wire, head_bytes, healthy,
-                    md5_base64, new_folder, quote, until)
+from raw_s3 import (EMPTY_SHA256, UNSIGNED, Client, Cut, Daemon, Key, Wire, end_on_sigterm,
+                    head_bytes, healthy, md5_base64, new_folder, quote, until)
 
 BUCKET = "hostile"
 TREE = "tree"  # a container with folders
@@ -724,6 +724,7 @@ def main():
     parser.add_argument("--idle", type=int, default=10_000, help="idle connections")
     parser.add_argument("--folder", help="where the store is made, and removed at the end")
     options = parser.parse_args()
+    end_on_sigterm()
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))  # the daemon has it, too
     with new_folder(options.folder) as folder:

@@ -26,7 +26,7 @@ import threading
 import time
 import traceback
 
-from raw_s3 import Client, Cut, Daemon, md5_base64, new_folder
+from raw_s3 import Client, Cut, Daemon, end_on_sigterm, md5_base64, new_folder
 
 BUCKET = "kill"
 KEYS_MAX = 300       # of a client
@@ -122,7 +122,7 @@ class Worker(threading.Thread):
 
     def refused(self, what, answer):
         # Told to come again: nothing was done.
-        if answer.status == 503 and answer.code == "SlowDown":
+        if (answer.status, answer.code) in ((503, "SlowDown"), (409, "busy")):
             self.counts["told to slow down"] += 1
             time.sleep(0.05)
         else:
@@ -414,6 +414,7 @@ def main():
                         help="percent of the operations that are puts by REST")
     parser.add_argument("--folder", help="where the store is made, and removed at the end")
     options = parser.parse_args()
+    end_on_sigterm()
     with new_folder(options.folder) as folder:
         daemon = Daemon(options.ramet, folder)
         daemon.start()

@@ -18,6 +18,7 @@ import time
 import urllib.parse
 
 SKIPPED = 77
+MAIN = os.getpid()
 UNSIGNED = "UNSIGNED-PAYLOAD"
 EMPTY_SHA256 = hashlib.sha256(b"").hexdigest()
 
@@ -399,6 +400,11 @@ def until(what, condition, seconds=120):
     while not condition():
         assert time.monotonic() < deadline, "it never came: " + what
         time.sleep(0.05)
+
+
+def end_on_sigterm():
+    """So that what was started and mounted is ended then, too."""
+    signal.signal(signal.SIGTERM, lambda *_: os._exit(1) if os.getpid() != MAIN else exit(1))
 
 
 def new_folder(parent=None):
