@@ -8,6 +8,7 @@
 #include "engine/container/catalog.h"
 #include "engine/container/transaction_impl.h"
 #include "engine/container/view_impl.h"
+#include "engine/no_wait.h"
 #include "format/keys.h"
 
 namespace ramet::engine {
@@ -71,6 +72,9 @@ Status StoreImpl::before_commit(bool frees_space) {
 }
 
 Result<Sequence> StoreImpl::commit(CommitRequest& request, bool frees_space) {
+  if (NoWaitScope::active()) {
+    return Error(ErrorCode::kWouldWait, "a commit waits until it is durable");
+  }
   RAMET_TRY(before_commit(frees_space));
   auto done = queue_->commit(request);
   if (!done.ok() && done.error().code() == ErrorCode::kOutOfSpace && frees_space &&

@@ -16,6 +16,7 @@ namespace {
 struct CloneOptions {
   std::vector<std::string> paths;
   bool keep_ids = false;
+  bool history = false;
   std::string existing = "fail";
   std::string note;
   std::string ttl;
@@ -91,6 +92,10 @@ Result<CloneSpec> clone_spec(Context& context, Session& session, const CloneOpti
   clone->identity = is_whole || options.keep_ids ? CloneIdentity::kKeep : CloneIdentity::kFresh;
   clone->existing = existing_of(options.existing);
   clone->note = options.note;
+  clone->history = options.history;
+  if (!is_whole && options.history) {
+    return Error(ErrorCode::kInvalidArgument, "--history is for clones of whole containers");
+  }
   if (!is_whole && !options.ttl.empty()) {
     return Error(ErrorCode::kInvalidArgument, "--ttl is for clones of whole containers");
   }
@@ -281,6 +286,8 @@ void add_clone_commands(CommandLine& line) {
                  "container:/path (into it if it is a folder or ends in '/')")
       .flag("--keep-ids", clone->keep_ids,
             "Parts: objects keep their ids (a whole container always does)")
+      .flag("--history", clone->history,
+            "Whole containers: earlier versions of objects come along")
       .choice("--existing", clone->existing, {"fail", "skip", "replace"},
               "Parts: what to do with names that are there already")
       .option("--note", clone->note, "TEXT", "A note for people")

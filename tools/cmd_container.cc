@@ -27,6 +27,7 @@ Json container_json(const ContainerInfo& info) {
   json["created"] = iso_time(info.created);
   if (info.expires != 0) json["expires"] = iso_time(info.expires);
   json["changed_sequence"] = info.changed;
+  if (info.flat) json["flat"] = true;
   add_summary(json, info.summary);
   if (info.lineage) {
     Json origin;
@@ -62,6 +63,8 @@ struct NamesOptions {
   std::string note;
   std::string compression;
   std::string ttl;
+  std::string versioning;
+  bool flat = false;
   bool bytes = false;
   bool now = false;
   bool automatic = false;
@@ -72,12 +75,15 @@ Result<int> run_create(Context& context, Session& session, const NamesOptions& o
   if (!options.compression.empty()) {
     settings.push_back({std::string(kCompressionSetting), options.compression});
   }
+  if (!options.versioning.empty()) {
+    settings.push_back({std::string(kVersioningSetting), options.versioning});
+  }
   RAMET_ASSIGN(const int64_t expires, expiry_of(options.ttl));
   std::vector<ContainerInfo> made;
   for (const std::string& name : options.names) {
     RAMET_ASSIGN(const std::string bare, bare_name(name));
     RAMET_ASSIGN(ContainerInfo info, session.store().create_container(bare, options.note, settings,
-                                                                      expires));
+                                                                      expires, options.flat));
     made.push_back(std::move(info));
   }
   if (context.json) {
@@ -343,6 +349,9 @@ void add_container_commands(CommandLine& line) {
       .option("--compression", create->compression, "X",
               "How content is compressed (default: as the store's)")
       .option("--ttl", create->ttl, "DURATION", "Drop them after this time: 12h, 30d, ...")
+      .flag("--flat", create->flat, "Without folders: names are whole keys, as in a bucket")
+      .choice("--versioning", create->versioning, {"off", "on"},
+              "Whether earlier versions of objects are kept (default: off)")
       .run(create, Access::kWrite, run_create);
   auto list = std::make_shared<NamesOptions>();
   Command(line, group, "list", "List containers", "",

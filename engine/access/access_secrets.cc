@@ -297,7 +297,8 @@ Status AccessControlImpl::flush_last_used() {
       commit.trees.clear();
       std::vector<Operation> operations;
       for (auto it = used.begin(); it != end; ++it) {
-        const auto& [key, time] = *it;
+        const auto& key = it->first;  // (bindings cannot be captured)
+        const auto time = it->second;
         Value value;
         RAMET_ASSIGN(const bool found, get(store_.context(), head.catalog, key, &value));
         if (!found) continue;  // it was removed since

@@ -99,9 +99,11 @@ class Checker {
         return conflict(fmt::format("both made '{}'", printable(name)));
       }
     }
-    RAMET_ASSIGN(const bool folder_exists, work.has_folder(dirent.folder));
-    if (!folder_exists) return conflict("a folder was removed here and filled there");
-    return ok();
+    RAMET_ASSIGN(const bool there, work.has_folder(dirent.folder));
+    if (there) return ok();
+    // One that is new there was not removed here.
+    RAMET_ASSIGN(const bool was_there, Reader(context_, base_).has_folder(dirent.folder));
+    return was_there ? Status(conflict("a folder was removed here and filled there")) : ok();
   }
 
   // The dirent that leads from the same folder and name to what this transaction sees there.
@@ -113,13 +115,13 @@ class Checker {
   Status check_folder(ByteView key, const Value* before, const Value* after) {
     RAMET_ASSIGN(const FolderId id, decode_folder_key(key));
     if (after == nullptr) {
+      // (What was in it before, they removed with it.)
       const KeyRange range = folder_range(id);
       Cursor cursor(context_, work_);
       RAMET_TRY(cursor.seek(range.from));
-      if (cursor.valid() && range.contains(cursor.key())) {
-        return conflict("a folder was filled here and removed there");
-      }
-      return ok();
+      if (!cursor.valid() || !range.contains(cursor.key())) return ok();
+      RAMET_ASSIGN(const bool changed, differs(context_, base_, work_, range.from, range.to));
+      return changed ? Status(conflict("a folder was filled here and removed there")) : ok();
     }
     if (before == nullptr || !moved_folders_) return ok();
     RAMET_ASSIGN(const FolderInfo was, decode_folder(id, before->bytes()));

@@ -52,6 +52,16 @@ Result<Entry> TransactionImpl::lookup(FolderId folder, std::string_view name) co
 
 Result<ObjectInfo> TransactionImpl::object(ObjectId id) const {
   RAMET_ASSIGN(ObjectRecord record, reader().object(id));
+  if (record.form == ContentForm::kOneBlock) {
+    // Its name is the content's, and stands with the block alone.
+    const BlockRef block = ingest_.resolved(record.extents.front().block);
+    if (const ContentHash* name = ingest_.pending_name(block)) {
+      record.info.content_id = *name;
+    } else {
+      RAMET_ASSIGN(const auto slot, store_.blocks().slot(block.segment, block.slot));
+      record.info.content_id = slot.hash;
+    }
+  }
   return std::move(record.info);
 }
 

@@ -124,6 +124,11 @@ BlockRef Ingest::resolved(const BlockRef& ref) const {
   return resolved_[ref.slot];
 }
 
+const ContentHash* Ingest::pending_name(const BlockRef& ref) const {
+  if (ref.segment != kPendingSegment || ref.slot >= pending_.size()) return nullptr;
+  return &pending_[ref.slot].hash;
+}
+
 std::vector<PendingBlock> Ingest::take_pending() {
   pending_names_.clear();
   pending_bytes_ = 0;

@@ -60,6 +60,8 @@ class Ingest {
   Status flush_pending();
   // The place of a pending reference after flush_pending(); pending ones stay as they are.
   BlockRef resolved(const BlockRef& ref) const;
+  // The name of a block that still waits; null: it does not.
+  const ContentHash* pending_name(const BlockRef& ref) const;
   bool has_pending() const { return !pending_.empty(); }
 
   // What the commit takes along, and what it leans on.

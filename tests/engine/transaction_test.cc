@@ -329,6 +329,21 @@ TEST_F(TransactionTest, ChangesOfTheSameThingConflict) {
   EXPECT_EQ(get("/e/more"), "1");
 }
 
+// Folders that others made, filled and removed meanwhile have nothing to do with it.
+TEST_F(TransactionTest, FoldersOfOthersAreNoConflict) {
+  put("/gone/x", "x");
+  const Codes codes = both(
+      [&](Transaction& one) {
+        write(one, "/new/file", "n");
+        EXPECT_TRUE(one.remove_tree(kRootFolder, "gone").ok());
+      },
+      [&](Transaction& two) { write(two, "/mine/file", "m"); });
+  EXPECT_EQ(codes.first, "ok");
+  EXPECT_EQ(codes.second, "ok");
+  EXPECT_EQ(get("/new/file") + get("/mine/file"), "nm");
+  EXPECT_EQ(get("/gone/x"), "not found");
+}
+
 // What another client does to a name that is none of a transaction's business.
 TEST_F(TransactionTest, ANameThatOthersReplacedIsNoConflict) {
   put("/mine", "m");
@@ -391,6 +406,19 @@ TEST_F(TransactionTest, ADroppedContainerTakesNoMoreCommits) {
   write(*transaction, "/a", "x");
   ASSERT_TRUE(store_->drop_container(container_).ok());
   EXPECT_EQ(code_of(transaction->commit()), "not found");
+}
+
+// What has one block has the block's name: before the commit, and after it.
+TEST_F(TransactionTest, ObjectsTellTheirContentIdBeforeTheyAreCommitted) {
+  ContentHash before;
+  ObjectId id;
+  change([&](Transaction& transaction) {
+    id = write(transaction, "/o", "short");
+    before = transaction.object(id)->content_id;
+  });
+  EXPECT_FALSE(before.is_zero());
+  EXPECT_EQ((*store_->view(container_))->object(id)->content_id, before);
+  EXPECT_EQ(begin()->object(id)->content_id, before);
 }
 
 }  // namespace

@@ -321,7 +321,8 @@ def walk(client, host, token):
 
     client.send("DELETE", c + "/folders/a?recursive", expect=204)
     client.send("DELETE", c, expect=204)
-    number = client.json("GET", "/v1/dropped")["dropped"][0]["number"]
+    dropped = client.json("GET", "/v1/dropped")["dropped"]
+    number = [one["number"] for one in dropped if "snapshot" not in one][0]
     client.json("POST", "/v1/dropped/%d/undelete" % number, {})
 
 

@@ -60,7 +60,7 @@ class Punch {
     auto writer = std::move(*transaction->write_content());
     ASSERT_TRUE(writer->append(text).ok());
     const std::string name = "f" + std::to_string(i);
-    ASSERT_TRUE(transaction->put_object(kRootFolder, name, {}, std::move(writer)).ok());
+    ASSERT_TRUE(transaction->put_object(kRootFolder, name, Attributes{}, std::move(writer)).ok());
     ASSERT_TRUE(transaction->commit().ok());
     model[name] = text;
   }

@@ -191,6 +191,7 @@ TEST_F(ProgramInspectTest, WithoutSuperblocksItGoesOnFromTheSegments) {
 }
 
 TEST_F(ProgramInspectTest, BesideAWriterItShowsTheLastCheckpoint) {
+  holds_ = false;  // the writer is to be the program
   // A writer that waits for its input: it has the store once its lock names it.
   int ends[2];
   ASSERT_EQ(::pipe(ends), 0);

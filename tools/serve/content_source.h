@@ -15,8 +15,8 @@
 
 namespace ramet::serve {
 
-// `length` bytes of an object's content from `from` on, as the body of a response. The first part is
-// read before this returns, so that damage at the beginning still becomes a status; cached parts
+// `length` bytes of an object's content from `from` on, as the body of a response. The first part
+// is read before this returns, so that damage at the beginning still becomes a status; cached parts
 // never leave the connection's thread. Holds the view. Memory: one part, some 1 MiB. The errors of
 // View::read_shared(); kCorruption also if there is less content than `length`.
 Task<Result<std::unique_ptr<BodySource>>> open_content(

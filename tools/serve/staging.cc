@@ -1,7 +1,9 @@
 #include "tools/serve/staging.h"
 
+#include <chrono>
 #include <memory>
 #include <random>
+#include <thread>
 #include <utility>
 
 #include <fmt/format.h>
@@ -21,6 +23,9 @@ std::string_view name_of(std::string_view path) {
   return slash == std::string_view::npos ? path : path.substr(slash + 1);
 }
 
+// Of a commit that takes as long as a slow disk.
+constexpr int kMakeAttempts = 6000;
+
 }  // namespace
 
 std::string Staging::new_name() {
@@ -30,26 +35,28 @@ std::string Staging::new_name() {
   return name;
 }
 
+Result<ContainerId> staging_container(Store& store) {
+  const std::string name(kStagingContainer);
+  // Whoever makes it at the same time may be first, and not durable yet: then neither is it seen.
+  for (int attempt = 0;; ++attempt) {
+    auto found = store.container(name);
+    if (found.ok()) return found->id;
+    if (found.error().code() != ErrorCode::kNotFound) return std::move(found).error();
+    // What is staged needs no history.
+    auto made = store.create_container(name, "uploads that are not finished");
+    if (made.ok()) return made->id;
+    if (made.error().code() != ErrorCode::kAlreadyExists || attempt == kMakeAttempts) {
+      return std::move(made).error();
+    }
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  }
+}
+
 Result<ContainerId> Staging::container() {
   const std::lock_guard lock(mutex_);
   if (container_ && store_.container(*container_).ok()) return *container_;
-  const std::string name(kStagingContainer);
-  auto found = store_.container(name);
-  if (!found.ok() && found.error().code() == ErrorCode::kNotFound) {
-    // What is staged needs no history, whatever the store's default is.
-    std::vector<Setting> settings;
-    const SettingSpec* versioning = find_setting(kVersioningSetting);
-    if (versioning != nullptr && versioning->of_container()) {
-      settings.push_back({std::string(kVersioningSetting), "off"});
-    }
-    found = store_.create_container(name, "uploads that are not finished", settings);
-    if (!found.ok() && found.error().code() == ErrorCode::kAlreadyExists) {
-      found = store_.container(name);
-    }
-  }
-  if (!found.ok()) return std::move(found).error();
-  container_ = found->id;
-  return found->id;
+  RAMET_ASSIGN(container_, staging_container(store_));
+  return *container_;
 }
 
 Status Staging::make_folders(std::string_view path) {

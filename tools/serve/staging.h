@@ -22,6 +22,9 @@ namespace ramet::serve {
 inline constexpr std::string_view kStagingContainer = ".uploads";
 inline constexpr std::string_view kStagedPuts = "put";
 
+// Its id; made if it is not there. Waits. Thread-safe.
+Result<ContainerId> staging_container(Store& store);
+
 // A staged object. What waits for one upload is a folder of such objects, in the order of names.
 struct Staged {
   std::string path;  // in the staging container: "put/0f3a.."

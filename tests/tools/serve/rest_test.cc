@@ -121,6 +121,12 @@ TEST_F(RestTest, ContentIsStoredReadInRangesAndReplacedOnCondition) {
   EXPECT_EQ(get("/v1/containers/c/ids/" + id + "/content").body, "new");
   EXPECT_EQ(get("/v1/containers/c/ids/" + id).json()["path"], "/a/b.bin");
   EXPECT_EQ(put("/v1/containers/c/content/empty", "").status, 201);
+  // Small content, too, has the entity tag by which it is asked for.
+  const Got small = put("/v1/containers/c/content/small", "x");
+  EXPECT_EQ(small.fields.get("etag"), get("/v1/containers/c/content/small").fields.get("etag"));
+  const std::string small_etag(small.fields.get("etag"));
+  EXPECT_EQ(put("/v1/containers/c/content/small", "y", {{"If-Match", small_etag}}).status, 200);
+  EXPECT_EQ(put("/v1/containers/c/content/small", "z", {{"If-Match", small_etag}}).status, 412);
   EXPECT_EQ(get("/v1/containers/c/content/empty").body, "");
 }
 

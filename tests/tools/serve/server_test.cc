@@ -295,7 +295,7 @@ TEST(ServerTest, RequestsThatTwoReadersWouldCutDifferentlyAreNotAnswered) {
         std::string("Transfer-Encoding: xchunked\r\n"),
         std::string("Transfer-Encoding\r\n : chunked\r\n"),
         std::string("A: b\r\n Content-Length: 5\r\n"), std::string("A: b\nContent-Length: 5\r\n"),
-        std::string("A: b\r\rContent-Length: 5\r\n"), std::string("A: \0\r\n", 7)}) {
+        std::string("A: b\r\rContent-Length: 5\r\n"), std::string("A: \0\r\n", 6)}) {
     TestClient client(server.port());
     client.send("POST / HTTP/1.1\r\nHost: t\r\n" + fields + "\r\n0\r\n\r\n" + hidden);
     const Answer answer = client.answer();

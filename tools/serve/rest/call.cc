@@ -257,7 +257,7 @@ Result<ContainerInfo> find_container(Store& store, std::string_view name_or_id) 
 
 // --- changing ------------------------------------------------------------------------------------
 
-Task<Result<Sequence>> change(Call& call, Build build, Weight weight, int attempts) {
+Task<Result<Sequence>> change(Call& call, const Build& build, Weight weight, int attempts) {
   if (attempts == 0) attempts = kAttempts;
   using Begun = Result<std::unique_ptr<Transaction>>;
   auto begin = [&]() -> Begun {
@@ -267,7 +267,13 @@ Task<Result<Sequence>> change(Call& call, Build build, Weight weight, int attemp
     return transaction;
   };
   for (int attempt = 1;; ++attempt) {
-    Begun begun = weight == Weight::kQuick ? co_await call.quick(begin) : co_await call.slow(begin);
+    std::optional<Begun> made;
+    if (weight == Weight::kQuick) {
+      made = co_await call.quick(begin);
+    } else {
+      made = co_await call.slow(begin);
+    }
+    Begun& begun = *made;
     if (!begun.ok()) co_return std::move(begun).error();
     Result<Sequence> done = Sequence{0};
     if (weight == Weight::kQuick) {

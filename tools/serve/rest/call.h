@@ -191,8 +191,9 @@ enum class Weight : uint8_t {
   kQuick,  // may be built on the connection's thread
   kSlow,   // commits or builds by waiting: removals, much content
 };
-// `attempts`: 0: the usual number.
-Task<Result<Sequence>> change(Call& call, Build build, Weight weight = Weight::kQuick,
+// `attempts`: 0: the usual number. (Requires a Build with a name: g++ 12 destroys one that is made
+// from a lambda within a co_await twice.)
+Task<Result<Sequence>> change(Call& call, const Build& build, Weight weight = Weight::kQuick,
                               int attempts = 0);
 
 // The folder that a place is in; with `make`, missing ones are made.

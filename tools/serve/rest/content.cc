@@ -211,8 +211,9 @@ Task<Answer> put_content(Call& call) {
     put.bytes = head.bytes;
     done = co_await change(call, build);
   } else {
+    const BodyTap no_tap;
     RAMET_CO_ASSIGN(const Staged staged,
-                    co_await call.rest.staging.stage_put(head.bytes, call.body));
+                    co_await call.rest.staging.stage_put(head.bytes, call.body, no_tap));
     put.staged = {staged.path};
     done = co_await change(call, build, Weight::kSlow);
     const Status removed = co_await call.rest.staging.remove(staged.path);

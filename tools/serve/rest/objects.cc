@@ -103,13 +103,14 @@ Task<Answer> put_folder(Call& call) {
   }
   bool is_new = false;
   FolderInfo info;
-  RAMET_CO_TRY(co_await change(call, [&](Transaction& transaction) -> Status {
+  const Build build = [&](Transaction& transaction) -> Status {
     RAMET_ASSIGN(const auto there, entry_at(transaction, place));
     is_new = !there;
     RAMET_ASSIGN(const FolderId id, transaction.create_folders(place.path));
     RAMET_ASSIGN(info, transaction.folder(id));
     return ok();
-  }));
+  };
+  RAMET_CO_TRY(co_await change(call, build));
   co_return json_response(is_new ? 201 : 200, folder_json(info, place.path));
 }
 
@@ -122,18 +123,16 @@ Task<Answer> delete_folder(Call& call) {
     co_return call.refuse(409, ErrorCode::kFailedPrecondition,
                           "the root folder cannot be removed");
   }
-  RAMET_CO_TRY(co_await change(
-      call,
-      [&](Transaction& transaction) -> Status {
-        RAMET_ASSIGN(const Entry entry, transaction.lookup(place.lookup_path()));
-        if (!entry.is_folder()) {
-          return Error(ErrorCode::kNotFound, fmt::format("'{}' is not a folder", place.path));
-        }
-        RAMET_ASSIGN(const FolderId parent, parent_folder(transaction, place, false));
-        return recursive ? transaction.remove_tree(parent, place.name())
-                         : transaction.remove(parent, place.name());
-      },
-      Weight::kSlow));
+  const Build build = [&](Transaction& transaction) -> Status {
+    RAMET_ASSIGN(const Entry entry, transaction.lookup(place.lookup_path()));
+    if (!entry.is_folder()) {
+      return Error(ErrorCode::kNotFound, fmt::format("'{}' is not a folder", place.path));
+    }
+    RAMET_ASSIGN(const FolderId parent, parent_folder(transaction, place, false));
+    return recursive ? transaction.remove_tree(parent, place.name())
+                     : transaction.remove(parent, place.name());
+  };
+  RAMET_CO_TRY(co_await change(call, build, Weight::kSlow));
   co_return empty_response();
 }
 
@@ -148,11 +147,12 @@ Task<Answer> move(Call& call) {
   RAMET_CO_ASSIGN(const Place from, place_of_text(flat, from_text, false, false));
   RAMET_CO_ASSIGN(const Place to, place_of_text(flat, to_text, false, true));
   RAMET_CO_TRY(call.require_removal("moving"));
-  RAMET_CO_TRY(co_await change(call, [&](Transaction& transaction) -> Status {
+  const Build build = [&](Transaction& transaction) -> Status {
     RAMET_ASSIGN(const FolderId from_folder, parent_folder(transaction, from, false));
     RAMET_ASSIGN(const FolderId to_folder, parent_folder(transaction, to, false));
     return transaction.rename(from_folder, from.name(), to_folder, to.name(), replace);
-  }));
+  };
+  RAMET_CO_TRY(co_await change(call, build));
   co_return empty_response();
 }
 
@@ -214,7 +214,7 @@ Task<Answer> put_object(Call& call) {
   }
   bool is_new = false;
   ObjectInfo info;
-  RAMET_CO_TRY(co_await change(call, [&](Transaction& transaction) -> Status {
+  const Build build = [&](Transaction& transaction) -> Status {
     RAMET_ASSIGN(const FolderId folder, parent_folder(transaction, place, parents));
     RAMET_ASSIGN(const auto there, entry_at(transaction, place));
     std::optional<ObjectInfo> before;
@@ -237,7 +237,8 @@ Task<Answer> put_object(Call& call) {
     }
     RAMET_ASSIGN(info, transaction.object(id));
     return ok();
-  }));
+  };
+  RAMET_CO_TRY(co_await change(call, build));
   co_return object_response(is_new ? 201 : 200, info, place.path);
 }
 
@@ -255,7 +256,7 @@ Task<Answer> patch_object(Call& call) {
   RAMET_CO_TRY(in.done());
   if (bypass) RAMET_CO_TRY(call.require(AccessLevel::kAdminister, "going past a retention"));
   Answer answer = empty_response();
-  RAMET_CO_TRY(co_await change(call, [&](Transaction& transaction) -> Status {
+  const Build build = [&](Transaction& transaction) -> Status {
     RAMET_ASSIGN(const Entry entry, transaction.lookup(place.is_root() ? "" : place.lookup_path()));
     if (entry.is_folder()) {
       if (metadata != nullptr || lock != nullptr) {
@@ -294,7 +295,8 @@ Task<Answer> patch_object(Call& call) {
     }
     answer = object_response(200, object, place.path);
     return ok();
-  }));
+  };
+  RAMET_CO_TRY(co_await change(call, build));
   co_return answer;
 }
 
@@ -303,21 +305,19 @@ Task<Answer> delete_object(Call& call) {
                   place_of_url(call.container.flat, call.raw_param("path"), false, false));
   RAMET_CO_ASSIGN(const uint64_t version, call.number("version", kCurrentVersion, INT64_MAX));
   RAMET_CO_TRY(call.require_removal("removing an object"));
-  RAMET_CO_TRY(co_await change(
-      call,
-      [&](Transaction& transaction) -> Status {
-        if (version != kCurrentVersion) {
-          // Also of an object whose name was removed.
-          RAMET_ASSIGN(const Seen where, seen(call));
-          RAMET_ASSIGN(const Found found, find(call, where, place));
-          return transaction.remove_version(found.entry.object, version, false);
-        }
-        RAMET_ASSIGN(const ObjectInfo object, object_to_change(call, transaction, place));
-        RAMET_TRY(check_match(call, object));
-        RAMET_ASSIGN(const FolderId parent, parent_folder(transaction, place, false));
-        return transaction.remove(parent, place.name());
-      },
-      Weight::kSlow));
+  const Build build = [&](Transaction& transaction) -> Status {
+    if (version != kCurrentVersion) {
+      // Also of an object whose name was removed.
+      RAMET_ASSIGN(const Seen where, seen(call));
+      RAMET_ASSIGN(const Found found, find(call, where, place));
+      return transaction.remove_version(found.entry.object, version, false);
+    }
+    RAMET_ASSIGN(const ObjectInfo object, object_to_change(call, transaction, place));
+    RAMET_TRY(check_match(call, object));
+    RAMET_ASSIGN(const FolderId parent, parent_folder(transaction, place, false));
+    return transaction.remove(parent, place.name());
+  };
+  RAMET_CO_TRY(co_await change(call, build, Weight::kSlow));
   co_return empty_response();
 }
 

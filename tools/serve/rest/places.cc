@@ -70,8 +70,8 @@ int64_t now() {
       .count();
 }
 
-// When a version became what was current. Objects keep the time at which they were made, whatever
-// replaces their content; of a replacement it is known when it was written, as far as that was said.
+// When a version became the current one. Objects keep the time at which they were made, whatever
+// replaces their content; when a replacement was written is known as far as that was said.
 int64_t time_of(const ObjectInfo& version) {
   return std::max(version.created, version.attributes.modified);
 }

@@ -98,7 +98,6 @@ class RestFace : public Face {
     response.principal = call.caller.principal.name;
     response.operation =
         call.route == nullptr ? "rest.none" : "rest." + std::string(call.route->operation);
-    response.fields.set("X-Request-Id", request.id);
     // Nobody on the way keeps what is somebody's; and nobody guesses at types.
     if (!response.fields.find("cache-control")) {
       response.fields.set("Cache-Control", "private, no-cache");

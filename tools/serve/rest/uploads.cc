@@ -180,8 +180,8 @@ Task<Answer> create_upload(Call& call) {
   init.metadata.details = to_text(about);
   EmptyBody nothing;
   std::string path = folder_of(upload.id) + "/" + std::string(kAbout);
-  RAMET_CO_TRY(co_await call.rest.staging.stage(std::move(path), "", nothing, {},
-                                                std::move(init)));
+  const BodyTap no_tap;
+  RAMET_CO_TRY(co_await call.rest.staging.stage(path, "", nothing, no_tap, init));
   upload.created = now_nanoseconds();
   Response response = json_response(201, upload_json(upload));
   set_fields(response, upload);
@@ -229,8 +229,9 @@ Task<Answer> append_upload(Call& call) {
     // Named by its place: of two that append there at once, one becomes it.
     const std::string path = fmt::format("{}/{:020}", folder_of(upload.id), upload.offset);
     ObjectInit init;
-    auto staged = co_await call.rest.staging.stage(path, head.bytes, call.body, {},
-                                                   std::move(init), most, true);
+    const BodyTap no_tap;
+    auto staged = co_await call.rest.staging.stage(path, head.bytes, call.body, no_tap, init, most,
+                                                   true);
     if (!staged.ok()) {
       const ErrorCode code = staged.error().code();
       if (code != ErrorCode::kBusy && code != ErrorCode::kAlreadyExists) {
@@ -275,13 +276,11 @@ Task<Answer> complete_upload(Call& call) {
   put.media_type = upload->media_type;
   bool is_new = false;
   ObjectInfo info;
-  RAMET_CO_TRY(co_await change(
-      call,
-      [&](Transaction& transaction) -> Status {
-        RAMET_ASSIGN(info, put_into(call, transaction, put, is_new));
-        return ok();
-      },
-      Weight::kSlow));
+  const Build build = [&](Transaction& transaction) -> Status {
+    RAMET_ASSIGN(info, put_into(call, transaction, put, is_new));
+    return ok();
+  };
+  RAMET_CO_TRY(co_await change(call, build, Weight::kSlow));
   ignore_error(co_await call.rest.staging.remove(folder_of(upload->id)),
                "the object is there; an abort removes what is left");
   Response response = json_response(is_new ? 201 : 200, object_json(info, put.place.path));

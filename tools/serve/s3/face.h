@@ -22,10 +22,10 @@
 #include "tools/serve/s3/policy.h"
 #include "tools/serve/s3/sigv4.h"
 #include "tools/serve/services.h"
+#include "tools/serve/staging.h"
 
 namespace ramet::serve::s3 {
 
-inline constexpr std::string_view kUploads = ".uploads";
 inline constexpr std::string_view kPolicyDocument = "s3.policy";
 inline constexpr std::string_view kCorsDocument = "s3.cors";
 inline constexpr std::string_view kLifecycleDocument = "s3.lifecycle";

@@ -128,30 +128,22 @@ Outcome<ContainerId> S3Face::uploads() {
     const std::lock_guard lock(mutex_);
     if (uploads_) return *uploads_;
   }
-  auto found = services_.store.container(std::string(kUploads));
-  if (!found.ok() && found.error().code() == ErrorCode::kNotFound) {
-    found = services_.store.create_container(std::string(kUploads),
-                                             "uploads to S3 that are under way");
-    if (!found.ok() && found.error().code() == ErrorCode::kAlreadyExists) {
-      found = services_.store.container(std::string(kUploads));
-    }
-  }
-  if (!found.ok()) return std::move(found).error();
+  RAMET_ASSIGN(const ContainerId found, staging_container(services_.store));
   // Made once, so that the first ones to need it do not meet.
-  RAMET_ASSIGN(const auto transaction, services_.store.begin(found->id));
+  RAMET_ASSIGN(const auto transaction, services_.store.begin(found));
   RAMET_TRY(transaction->create_folders("staging"));
   const auto committed = transaction->commit();
   if (!committed.ok() && committed.error().code() != ErrorCode::kBusy) {
     return Fault(committed.error());
   }
   const std::lock_guard lock(mutex_);
-  uploads_ = found->id;
-  return found->id;
+  uploads_ = found;
+  return found;
 }
 
 void S3Face::remove_old_staging() {
   // Nobody else writes there: what is left is of a process that did not end well.
-  const auto found = services_.store.container(std::string(kUploads));
+  const auto found = services_.store.container(std::string(kStagingContainer));
   if (!found.ok()) return;
   const auto remove = [&]() -> Status {
     RAMET_ASSIGN(const auto transaction, services_.store.begin(found->id));

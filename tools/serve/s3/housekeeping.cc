@@ -95,7 +95,7 @@ Status remove_all(Services& services, ContainerId container, bool flat,
 Status abort_uploads(Services& services, ContainerId container,
                      const std::vector<LifecycleRule>& rules, int64_t now,
                      HousekeepingReport& report) {
-  const auto uploads = services.store.container(std::string(kUploads));
+  const auto uploads = services.store.container(std::string(kStagingContainer));
   if (!uploads.ok()) return ok();
   RAMET_ASSIGN(const auto transaction, services.store.begin(uploads->id));
   RAMET_ASSIGN(const auto view, services.store.view(uploads->id));

@@ -215,12 +215,12 @@ Outcome<Response> S3Face::get_object(Call& call) {
   if (range) {
     from = range->from;
     length = range->length;
+    // They are of the whole object: clients compare them with what they get.
+    for (const char* sum : {"crc32", "crc32c", "sha1", "sha256", "type"}) {
+      response.fields.erase(fmt::format("x-amz-checksum-{}", sum));
+    }
     if (length > 0) {
       response.status = 206;
-      // They are of the whole; clients would compare them with what they get.
-      for (const Algorithm algorithm : kChecksums) {
-        response.fields.erase(fmt::format("x-amz-checksum-{}", algorithm_suffix(algorithm)));
-      }
       response.fields.set("Content-Range",
                           fmt::format("bytes {}-{}/{}", from, from + length - 1, info.size));
     }
