@@ -36,7 +36,7 @@ class Checker {
     }
     if (space == ContainerSpace::kVersion) {
       RAMET_ASSIGN(const VersionKey version, decode_version_key(key));
-      return check_object(version.id, version.type, false);
+      return check_object(version.id, version.type, false, true);
     }
     if (space == ContainerSpace::kLinkedBy) {
       RAMET_ASSIGN(const LinkedByKey linked, decode_linked_by_key(key));
@@ -61,11 +61,13 @@ class Checker {
   // An object is one thing with its content and its names: others changed a part of it, so this
   // transaction may have changed none. Equal values prove nothing: two that each add a name, from
   // the same count, come to the same record, and together to a wrong one.
-  Status check_object(const ObjectId& id, TypeNumber type, bool there_gone) {
+  Status check_object(const ObjectId& id, TypeNumber type, bool there_gone,
+                      bool has_versions = false) {
     const Bytes key = object_key(type, id);
     Value was, is;
     RAMET_ASSIGN(const bool in_base, get(context_, base_, key, &was));
     RAMET_ASSIGN(const bool in_work, get(context_, work_, key, &is));
+    if (!in_base && !in_work && !has_versions) return ok();  // new there
     if (in_base && !in_work && there_gone) return ok();  // both removed it
     bool changed = in_base != in_work || !same_value(was, is);
     for (const KeyRange& range : {extent_range(type, id, 0), linked_by_range(id),
