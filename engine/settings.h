@@ -69,7 +69,8 @@ inline constexpr std::string_view kQuotaObjectsSetting = "quota-objects";
 // Whether earlier versions of objects are kept: "off", "on", or "suspended" (those that there are
 // stay, what is replaced from then on does not). Never back to "off".
 inline constexpr std::string_view kVersioningSetting = "versioning";
-// "on": what set_lock() says keeps versions, and the container itself. Needs versions; never back to
+// "on": what set_lock() says keeps versions, and the container itself. Needs versions; never back
+// to
 // "off". Clones are not bound by it.
 inline constexpr std::string_view kObjectLockSetting = "object-lock";
 inline constexpr std::string_view kCompressionSetting = "compression";

@@ -56,7 +56,8 @@ struct StoreInfo {
   uint64_t node_cache_hits = 0, node_cache_misses = 0;
   uint64_t block_cache_bytes = 0;  // memory
   uint64_t block_cache_hits = 0, block_cache_misses = 0;
-  // Checkpoints since the oldest reader or transaction that keeps space from being given back began.
+  // Checkpoints since the oldest reader or transaction that keeps space from being given back
+  // began.
   uint64_t oldest_pin_checkpoints = 0;
   // Giving space back, as of the last moment when no checkpoint was being written:
   uint64_t reclaim_bytes_freed = 0, reclaim_bytes_copied = 0;

@@ -96,7 +96,8 @@ class Transaction {
   // kCompliance can be changed (kPermissionDenied). kFailedPrecondition: no versions are kept.
   virtual Status set_lock(ObjectId object, const ObjectLock& lock, VersionNumber version,
                           bool bypass_governance) = 0;
-  // Removes one version for good, or a deletion; the one before it becomes the current one if it was
+  // Removes one version for good, or a deletion; the one before it becomes the current one if it
+  // was
   // that. kNotFound; kPermissionDenied: its lock keeps it.
   virtual Status remove_version(ObjectId object, VersionNumber version,
                                 bool bypass_governance) = 0;
@@ -116,7 +117,8 @@ class Transaction {
 
   virtual IngestStats ingest_stats() const = 0;
 
-  // Whether Store::commit_async() would have to wait for the disk all the same now: what only removes
+  // Whether Store::commit_async() would have to wait for the disk all the same now: what only
+  // removes
   // (it may need the reserve of a full disk), a working tree that is written first, or a checkpoint
   // that is far behind.
   virtual bool waits_to_commit() const = 0;

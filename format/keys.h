@@ -177,7 +177,8 @@ Result<DirentKey> decode_dirent_key(ByteView key);
 Bytes object_name_in_key(ByteView name);
 ByteView object_name_from_key(ByteView name);
 
-// REMOVED: a name that leads to no object any more, while versions of the object are kept. Built and
+// REMOVED: a name that leads to no object any more, while versions of the object are kept. Built
+// and
 // ordered as those of DIRENT.
 Bytes removed_key(const FolderId& folder, ByteView name, const ObjectId& id);
 Result<DirentKey> decode_removed_key(ByteView key);

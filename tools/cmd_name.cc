@@ -77,8 +77,9 @@ Attributes new_folder_attributes(const Caller& caller) {
 Status make_folder(Context& context, Transaction& transaction, const PathSpec& spec,
                    bool parents) {
   if (parents) {
-    RAMET_TRY(with_context(make_folders(transaction, spec.path, new_folder_attributes(context.caller)),
-                           spec.to_string()));
+    RAMET_TRY(
+        with_context(make_folders(transaction, spec.path, new_folder_attributes(context.caller)),
+                     spec.to_string()));
     return ok();
   }
   auto parent = transaction.lookup(spec.parent());

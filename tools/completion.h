@@ -22,7 +22,8 @@ struct Completions {
 
 // `words` are those typed after "ramet", the last one not finished (it may be empty). Commands and
 // options come from `line`; containers, snapshots and paths from the store, opened read-only,
-// or from the daemon that holds it. A store that cannot be opened gives no words: completion never fails.
+// or from the daemon that holds it. A store that cannot be opened gives no words: completion never
+// fails.
 Completions complete(CommandLine& line, const std::vector<std::string>& words);
 
 }  // namespace ramet::tools

@@ -51,7 +51,8 @@ class LocalSource {
 };
 
 // A file that is written as a whole: under a name of its own until commit(), which renames it, so
-// that nobody sees half of it. What exists and is not a regular file (a device, a pipe), or is an open
+// that nobody sees half of it. What exists and is not a regular file (a device, a pipe), or is an
+// open
 // one (/dev/stdout), is written directly. Not thread-safe.
 class LocalTarget {
  public:

@@ -31,7 +31,8 @@ class Output {
     write(fmt::format(format, std::forward<Args>(args)...));
   }
   // Writes out what is buffered. The first error since the beginning: kCancelled if the reader of
-  // a pipe has gone, or does not read and the command was interrupted; else kIoError or kOutOfSpace.
+  // a pipe has gone, or does not read and the command was interrupted; else kIoError or
+  // kOutOfSpace.
   Status flush();
   bool failed() const { return !error_.ok(); }
   bool reader_is_gone() const { return reader_is_gone_; }

@@ -35,7 +35,8 @@ std::string container_entry(ContainerSpace space, ByteView key) {
     case ContainerSpace::kDirent: {
       const auto k = decode_dirent_key(key);
       if (k.ok()) {
-        return fmt::format("name '{}' in folder {}", printable(object_name_from_key(k->name)), to_uuid(k->folder));
+        return fmt::format("name '{}' in folder {}", printable(object_name_from_key(k->name)),
+                           to_uuid(k->folder));
       }
       break;
     }

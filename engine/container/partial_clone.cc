@@ -208,7 +208,8 @@ Result<CloneResult> clone_part(StoreImpl& store, const CloneSpec& spec) {
   auto& target = static_cast<TransactionImpl&>(*transaction);
   if (source.flat() != target.policy().flat) {
     return Error(ErrorCode::kFailedPrecondition,
-                 "one of the two containers is flat (its names are whole keys), the other has folders");
+                 "one of the two containers is flat (names are whole keys), the other has "
+                 "folders");
   }
   PartialClone clone(store, spec, source, target, spec.source == spec.target);
   RAMET_TRY(clone.run());

@@ -149,7 +149,8 @@ Status Reader::list(const FolderId& folder, std::string_view after,
     // A folder and a file sort apart: `after` may stand for either; both lie before its end.
     RAMET_ASSIGN(const auto entry, find(folder, after));
     const bool is_folder = entry && entry->is_folder();
-    from = dirent_range(folder, is_folder ? std::string(after) + "/" : object_name_in_key(after)).to;
+    from =
+        dirent_range(folder, is_folder ? std::string(after) + "/" : object_name_in_key(after)).to;
   }
   return walk_names(std::move(from), range, visit);
 }

@@ -86,7 +86,8 @@ inline uint64_t end_of_run(ByteView key) {
   return load_big_endian<uint64_t>(key.data() + key.size() - sizeof(uint64_t));
 }
 
-// The Entry that a DIRENT or REMOVED entry stands for. kCorruption for malformed ones. `holder` receives the folder
+// The Entry that a DIRENT or REMOVED entry stands for. kCorruption for malformed ones. `holder`
+// receives the folder
 // that the name stands in, unless null.
 Result<Entry> decode_entry(ByteView key, ByteView value, FolderId* holder = nullptr);
 

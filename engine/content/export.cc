@@ -90,7 +90,8 @@ class Exporter {
   // One at a time puts an object with several names on the shelf.
   std::array<std::mutex, kShelfLocks> shelf_locks_;
 
-  // The folders of the key before, which often are the next one's too. (Flat containers are exported
+  // The folders of the key before, which often are the next one's too. (Flat containers are
+  // exported
   // by one thread, in the order of keys.)
   std::vector<std::pair<std::string, io::TargetFolderPtr>> key_folders_;
 

@@ -66,7 +66,8 @@ TEST(BlockCacheReads, WhatIsKeptIsReadAndVerifyStillSeesTheDisk) {
   auto transaction = std::move(*store->begin(id));
   auto writer = std::move(*transaction->write_content());
   ASSERT_TRUE(writer->append(content).ok());
-  const ObjectId object = *transaction->put_object(kRootFolder, "f", Attributes{}, std::move(writer));
+  const ObjectId object =
+      *transaction->put_object(kRootFolder, "f", Attributes{}, std::move(writer));
   ASSERT_TRUE(transaction->commit().ok());
   const auto view = *store->view(id);
   const auto read = [&](size_t offset, size_t length) {

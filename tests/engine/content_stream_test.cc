@@ -58,7 +58,8 @@ class ContentStreamTest : public testing::Test {
     ASSERT_TRUE((*content)->append(before).ok());
     ASSERT_TRUE((*content)->hole(hole).ok());
     ASSERT_TRUE((*content)->append(behind).ok());
-    ASSERT_TRUE((*transaction)->put_object(kRootFolder, "f", Attributes{}, std::move(*content)).ok());
+    ASSERT_TRUE(
+        (*transaction)->put_object(kRootFolder, "f", Attributes{}, std::move(*content)).ok());
     ASSERT_TRUE((*transaction)->commit().ok());
   }
   Status stream(const std::function<Status(uint64_t, ByteView)>& sink) {

@@ -1,5 +1,6 @@
 // Goal: earlier versions, deletions, locks, metadata and whole keys are what was put there, through
-// reopening, checkpoints and crashes, and fsck agrees. Method: random histories beside a plain model
+// reopening, checkpoints and crashes, and fsck agrees. Method: random histories beside a plain
+// model
 // (rapidcheck), on a simulated machine; single promises by example.
 #include <gtest/gtest.h>
 #include <rapidcheck/gtest.h>
@@ -542,8 +543,8 @@ TEST(FlatExport, KeysBecomePathsAndNothingLeavesTheFolder) {
     made.push_back(file.path().lexically_relative(dir.file("out")));
   }
   std::sort(made.begin(), made.end());
-  EXPECT_EQ(made, (std::vector<std::string>{"tree", "tree/a", "tree/a/b", "tree/a/b/c", "tree/a/b/d",
-                                            "tree/a/e", "tree/f", "tree/g"}));
+  EXPECT_EQ(made, (std::vector<std::string>{"tree", "tree/a", "tree/a/b", "tree/a/b/c",
+                                            "tree/a/b/d", "tree/a/e", "tree/f", "tree/g"}));
   EXPECT_EQ(test::read_bytes(dir.file("out/tree/a/b/c")), "a/b/c");
   EXPECT_EQ(report->problems.size(), 6u);
 }

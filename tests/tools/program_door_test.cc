@@ -574,7 +574,8 @@ TEST_F(PlainDoorTest, ArgumentsAndEnvironmentComeAsTheyAre) {
     seen = command.request;
     return 0;
   });
-  const Words odd = {"ls", "[a,b]", "", "\x01", "\xFF\xFE", "a\nb", std::string(100'000, 'x'), "++"};
+  const Words odd = {"ls", "[a,b]", "", "\x01", "\xFF\xFE", "a\nb", std::string(100'000, 'x'),
+                     "++"};
   Words words = {"RAMET_ODD=\xFF=1", "OTHER=secret", "COLUMNS=33", "LC_ALL=C", RAMET_PROGRAM};
   words.insert(words.end(), odd.begin(), odd.end());
   EXPECT_EQ(start_command("/usr/bin/env", words, {}).wait().exit_code, 0);

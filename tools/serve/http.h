@@ -68,7 +68,8 @@ class Body {
  public:
   virtual ~Body() = default;
   // Fills some of `into`, at least a byte; 0 at the end. kIoError: the connection was cut, or the
-  // peer was too slow (the handler gives up, its response is not sent); kInvalidArgument: longer than
+  // peer was too slow (the handler gives up, its response is not sent); kInvalidArgument: longer
+  // than
   // the server takes, or broken chunks.
   virtual Task<Result<size_t>> read(std::span<char> into) = 0;
 };
@@ -115,7 +116,8 @@ Result<QueryParams> parse_query(std::string_view query);
 // Well-formed UTF-8 (RFC 3629: nothing overlong, no surrogates).
 bool is_utf8(std::string_view text);
 
-// "Sun, 06 Nov 1994 08:49:37 GMT" (IMF-fixdate, RFC 9110 5.6.7), and back (also the obsolete forms).
+// "Sun, 06 Nov 1994 08:49:37 GMT" (IMF-fixdate, RFC 9110 5.6.7), and back (also the obsolete
+// forms).
 std::string http_date(int64_t nanoseconds);
 std::optional<int64_t> parse_http_date(std::string_view text);
 // "2026-11-22T13:40:03.123Z" (RFC 3339), and back.
@@ -131,7 +133,8 @@ struct ByteRange {
 };
 std::optional<ByteRange> parse_range(std::string_view field, uint64_t size);
 
-// If-Match, If-None-Match, If-Modified-Since, If-Unmodified-Since and their order (RFC 9110 13.2.2).
+// If-Match, If-None-Match, If-Modified-Since, If-Unmodified-Since and their order (RFC 9110
+// 13.2.2).
 // `etag` with its quotes, empty: there is nothing; `modified` in nanoseconds. Weak comparison for
 // If-None-Match; an entity tag without quotes is taken as one with them.
 enum class Condition : uint8_t { kGo, kNotModified, kFailed };

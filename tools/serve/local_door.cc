@@ -39,7 +39,8 @@ void set_timeouts(int socket) {
   ::setsockopt(socket, SOL_SOCKET, SO_SNDTIMEO, &timeout, sizeof(timeout));
 }
 
-// The descriptor itself, or another one of the same pipe or terminal that does not block (O_NONBLOCK
+// The descriptor itself, or another one of the same pipe or terminal that does not block
+// (O_NONBLOCK
 // belongs to what the client shares with others): whoever writes to a reader that does not read
 // must stay able to end.
 io::UnixFd without_blocking(io::UnixFd fd) {

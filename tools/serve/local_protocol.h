@@ -75,7 +75,8 @@ struct Received {
   std::vector<io::UnixFd> descriptors;  // with FD_CLOEXEC
 };
 
-// Both wait as long as the socket does (SO_SNDTIMEO, SO_RCVTIMEO), and never raise SIGPIPE. kIoError;
+// Both wait as long as the socket does (SO_SNDTIMEO, SO_RCVTIMEO), and never raise SIGPIPE.
+// kIoError;
 // kCancelled: the other end has gone; kCorruption: this is no message. Payloads of other versions
 // come as they are.
 Status send_message(int socket, DoorMessage type, ByteView payload,
