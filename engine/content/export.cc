@@ -283,7 +283,9 @@ void Exporter::leave_key_folders(size_t depth) {
     const io::TargetFolderPtr folder = std::move(key_folders_.back().second);
     key_folders_.pop_back();
     io::Notes notes;
-    const Status done = target_.finish_folder(folder, attributes_to_tree(Attributes(attributes)), &notes);
+    io::TreeAttributes folder_attributes = attributes_to_tree(Attributes(attributes));
+    const Status done =
+        target_.finish_folder(folder, std::move(folder_attributes), &notes);
     if (!done.ok()) problems_.add(folder->path(), done.error().message());
   }
 }

@@ -453,7 +453,9 @@ void VersionsTest::share_content(bool crash) {
     const auto source = view(to);
     auto writer = std::move(*transaction->write_content());
     ASSERT_TRUE(writer->append_from(*source, source->lookup("c0")->object, 0, all).ok());
-    ASSERT_TRUE(transaction->put_object(kRootFolder, "again", Attributes{}, std::move(writer)).ok());
+    const auto made =
+        transaction->put_object(kRootFolder, "again", Attributes{}, std::move(writer));
+    ASSERT_TRUE(made.ok());
     ASSERT_TRUE(transaction->commit().ok());
   }
   const ObjectId again = put(to, "again", "new");
