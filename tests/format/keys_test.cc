@@ -359,8 +359,8 @@ RC_GTEST_PROP(KeyRangeProperty, SeekingByOffsetFindsTheRunThatEndsBehindIt, ()) 
 TEST(KeySpaces, UnknownPrefixesHaveNoSpace) {
   EXPECT_EQ(container_space_of(""), std::nullopt);
   EXPECT_EQ(container_space_of(Bytes(1, '\0')), std::nullopt);
-  EXPECT_EQ(container_space_of("\x0F"), ContainerSpace::kChange);
-  EXPECT_EQ(container_space_of("\x10"), std::nullopt);
+  EXPECT_EQ(container_space_of("\x11"), ContainerSpace::kDocument);
+  EXPECT_EQ(container_space_of("\x12"), std::nullopt);
   EXPECT_EQ(container_space_of("\xFF"), std::nullopt);
   EXPECT_EQ(catalog_space_of("\x80"), std::nullopt);
   EXPECT_EQ(catalog_space_of("\x81"), CatalogSpace::kContainer);
@@ -423,7 +423,7 @@ TEST(KeysGolden, V1BytesNeverChange) {
   add("ID", id_entry_key(o));
   add("ALIAS", alias_key(name));
   add("EXTENT", extent_key(type, o, 9, number));
-  add("DIRENT", dirent_key(f, name, o));
+  add("DIRENT", dirent_key(f, name, FolderId{o.bytes}));
   add("FOLDER", folder_key(f));
   add("VERSION", version_key(type, o, number));
   add("HISTORY_EXTENT", history_extent_key(type, o, number, 9, number));
