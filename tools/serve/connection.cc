@@ -199,7 +199,7 @@ Task<Refusal> Connection::next_request() {
 
 Task<Result<size_t>> Connection::read(std::span<char> into) {
   if (body_error_) co_return *body_error_;
-  if (body_done_ || into.empty()) co_return size_t{0};
+  if (into.empty()) co_return size_t{0};
   const auto failed = [this](ErrorCode code, const char* why) {
     must_close_ = true;
     body_error_ = Error(code, why);
@@ -215,6 +215,7 @@ Task<Result<size_t>> Connection::read(std::span<char> into) {
       if (!written) co_return failed(ErrorCode::kIoError, "the connection was cut");
     }
   }
+  if (body_done_) co_return size_t{0};
   constexpr const char* kCut = "the connection was cut, or its peer was too slow";
   if (!parser_.chunked()) {
     const size_t want = static_cast<size_t>(std::min<uint64_t>(into.size(), body_left_));
@@ -300,9 +301,10 @@ Task<bool> Connection::flush() {
 
 bool Connection::keeps_alive(const Response& response) const {
   if (must_close_ || response.close || !parser_.keep_alive() || shared_.stopping) return false;
+  if (send_continue_) return false;  // whoever waits for a 100 may send the body, or not
   if (body_done_) return true;
-  // The rest of a body that nobody wants. (Whoever waits for a 100 may send it, or not.)
-  return !send_continue_ && (parser_.chunked() || body_left_ <= limits_.drain_bytes_max);
+  // The rest of a body that nobody wants.
+  return parser_.chunked() || body_left_ <= limits_.drain_bytes_max;
 }
 
 void Connection::fail(Response& response, std::string_view why) {

@@ -202,7 +202,9 @@ Refusal RequestParser::take_framing(Request& request) {
   }
   if (const auto expect = request.fields.find("expect"); expect && !http10_) {
     if (!same_name(*expect, "100-continue")) return {417, "'100-continue' alone can be expected"};
-    request.expects_continue = chunked_ || request.content_length.value_or(0) > 0;
+    // Also of an empty body: botocore takes an answer without it for one that came too early, and
+    // then reads the next one on the connection wrongly (it waits for its end a minute long).
+    request.expects_continue = chunked_ || request.content_length.has_value();
   }
   return {};
 }

@@ -151,14 +151,15 @@ TEST(RequestParser, ConnectionsGoOnByVersion) {
   EXPECT_TRUE(parse("GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n").keep_alive);
 }
 
-TEST(RequestParser, ContinueIsExpectedOnlyWhereABodyComes) {
+TEST(RequestParser, ContinueIsExpectedWhereABodyIsAnnounced) {
   const auto expects = [](const char* fields) {
     return parse("PUT / HTTP/1.1\r\nHost: h\r\n" + std::string(fields) + "\r\n");
   };
   EXPECT_TRUE(
       expects("Expect: 100-Continue\r\nContent-Length: 1\r\n").request.expects_continue);
-  EXPECT_FALSE(
+  EXPECT_TRUE(
       expects("Expect: 100-continue\r\nContent-Length: 0\r\n").request.expects_continue);
+  EXPECT_FALSE(expects("Expect: 100-continue\r\n").request.expects_continue);
   EXPECT_EQ(expects("Expect: more\r\nContent-Length: 1\r\n").refusal.status, 417);
 }
 

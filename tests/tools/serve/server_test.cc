@@ -160,6 +160,10 @@ TEST(ServerTest, ContinueIsSentWhenTheBodyIsRead) {
   EXPECT_EQ(client.ask("body").body, "body");
   // Who sends the body without waiting is told nothing.
   EXPECT_EQ(client.ask(upload("/", "Expect: 100-continue\r\n" + sized(4), "fast")).body, "fast");
+  // An empty one is waited for, too.
+  ASSERT_TRUE(client.send(upload("/", "Expect: 100-continue\r\n" + sized(0), "")));
+  EXPECT_EQ(client.answer().status, 100);
+  EXPECT_EQ(client.answer().status, 200);
 }
 
 TEST(ServerTest, WhoMayNotSendIsNotToldToContinue) {
