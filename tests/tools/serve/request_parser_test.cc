@@ -3,6 +3,7 @@
 
 #include <string>
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 #include <rapidcheck/gtest.h>
 
@@ -213,9 +214,7 @@ RC_GTEST_PROP(ChunksProperty, AnyPiecesGiveTheBody, (const std::vector<std::stri
   std::string all;
   for (const std::string& piece : pieces) {
     if (piece.empty()) continue;
-    char size[24];
-    std::snprintf(size, sizeof size, "%zX;ext=1\r\n", piece.size());
-    text += size + piece + "\r\n";
+    text += fmt::format("{:X};ext=1\r\n", piece.size()) + piece + "\r\n";
     all += piece;
   }
   text += "0\r\nTrailer: t\r\n\r\nNEXT";

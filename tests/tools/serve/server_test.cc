@@ -9,6 +9,7 @@
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include "tests/tools/serve/test_server.h"
@@ -131,11 +132,10 @@ TEST(ServerTest, ChunkedBodiesComeIn) {
   TestServer server(echo);
   TestClient client(server.port());
   const std::string long_one = pattern(300'000);
-  char size[16];
-  std::snprintf(size, sizeof size, "%zx", long_one.size());
+  const std::string size = fmt::format("{:x}", long_one.size());
   const Answer answer = client.ask(
       upload("/", "Transfer-Encoding: chunked\r\n",
-             "5;a=b\r\nhello\r\n" + std::string(size) + "\r\n" + long_one +
+             "5;a=b\r\nhello\r\n" + size + "\r\n" + long_one +
                  "\r\n0\r\nt: x\r\n\r\n"));
   EXPECT_TRUE(answer.body == "hello" + long_one);
   EXPECT_EQ(client.ask(upload("/", sized(2), "ok")).body, "ok");
@@ -266,11 +266,10 @@ TEST(ServerTest, ASmallBodyThatIsNotReadIsThrownAway) {
   TestClient client(server.port());
   const std::string body = pattern(500'000);
   EXPECT_EQ(client.ask(upload("/a", sized(body.size()), body)).body, "PUT /a");
-  char size[16];
-  std::snprintf(size, sizeof size, "%zx", body.size());
+  const std::string size = fmt::format("{:x}", body.size());
   EXPECT_EQ(client
                 .ask(upload("/b", "Transfer-Encoding: chunked\r\n",
-                            std::string(size) + "\r\n" + body + "\r\n0\r\n\r\n"))
+                            size + "\r\n" + body + "\r\n0\r\n\r\n"))
                 .body,
             "PUT /b");
   EXPECT_EQ(client.get("/c").body, "GET /c");
