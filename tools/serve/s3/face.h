@@ -15,6 +15,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "tools/function_ref.h"
 #include "tools/serve/login_limiter.h"
 #include "tools/serve/s3/cors.h"
 #include "tools/serve/s3/operations.h"
@@ -80,7 +81,7 @@ class S3Face : public Face {
   Task<Response> handle(Request& request, Body& body) override;
 
  private:
-  using Attempt = std::function<Outcome<void>(Transaction&, const View&)>;
+  using Attempt = FunctionRef<Outcome<void>(Transaction&, const View&)>;
 
   // --- face.cc: the way in ----------------------------------------------------------------------
   Task<Outcome<Response>> serve(Call& call);
@@ -105,9 +106,9 @@ class S3Face : public Face {
 
   // --- face_store.cc: the engine ----------------------------------------------------------------
   // A read-only piece of work that gives an answer.
-  Task<Outcome<Response>> quick(std::function<Outcome<Response>()> work);
+  Task<Outcome<Response>> quick(FunctionRef<Outcome<Response>()> work);
   // The same for what has to wait.
-  Task<Outcome<Response>> slow(std::function<Outcome<Response>()> work);
+  Task<Outcome<Response>> slow(FunctionRef<Outcome<Response>()> work);
   // Runs `attempt` on new transactions until one commits. What it notes must begin anew each time.
   Task<Outcome<Sequence>> change(ContainerId container, Attempt attempt);
   Task<Outcome<Response>> change_document(Call& call, std::string_view name,
@@ -170,7 +171,7 @@ class S3Face : public Face {
   // Changes an object's version that the request names.
   Task<Outcome<Response>> change_object(
       Call& call, int status,
-      std::function<Outcome<void>(Transaction&, const ObjectInfo&, VersionNumber)> body);
+      FunctionRef<Outcome<void>(Transaction&, const ObjectInfo&, VersionNumber)> body);
   Task<Outcome<Response>> put_tagging(Call& call);
   Task<Outcome<Response>> delete_tagging(Call& call);
   Task<Outcome<Response>> put_object_acl(Call& call);

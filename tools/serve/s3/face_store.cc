@@ -25,13 +25,13 @@ std::chrono::microseconds pause_before(int attempt) {
 
 }  // namespace
 
-Task<Outcome<Response>> S3Face::quick(std::function<Outcome<Response>()> work) {
-  auto answer = co_await services_.workers.run_quick(std::move(work));
+Task<Outcome<Response>> S3Face::quick(FunctionRef<Outcome<Response>()> work) {
+  auto answer = co_await services_.workers.run_quick(work);
   co_return answer;
 }
 
-Task<Outcome<Response>> S3Face::slow(std::function<Outcome<Response>()> work) {
-  auto answer = co_await services_.workers.run(std::move(work));
+Task<Outcome<Response>> S3Face::slow(FunctionRef<Outcome<Response>()> work) {
+  auto answer = co_await services_.workers.run(work);
   co_return answer;
 }
 

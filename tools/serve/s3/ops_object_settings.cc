@@ -18,7 +18,7 @@ constexpr size_t kObjectTagsMax = 10;
 
 Task<Outcome<Response>> S3Face::change_object(
     Call& call, int status,
-    std::function<Outcome<void>(Transaction&, const ObjectInfo&, VersionNumber)> body) {
+    FunctionRef<Outcome<void>(Transaction&, const ObjectInfo&, VersionNumber)> body) {
   const std::string* version = call.param("versionId");
   std::string named;
   auto done = co_await change(
