@@ -45,6 +45,7 @@ void CommitQueue::start(const HeadState& state, Epoch epoch) {
   std::lock_guard lock(mu_);
   applied_ = durable_ = state;
   publish(state);
+  recent_.begin(state.sequence);
   epoch_ = epoch;
   id_sequence_ = state.id_sequence;
 }
@@ -181,6 +182,7 @@ Result<Sequence> CommitQueue::await(Sequence sequence, std::unique_lock<std::mut
 }
 
 Status CommitQueue::enqueue(CommitRequest& request, Item& item) {
+  request.recent = &recent_;
   if (request.prepare) RAMET_TRY(request.prepare(applied_, request));
   if (request.trees.empty()) return ok();
   LogEntry& entry = item.entry;
@@ -204,6 +206,7 @@ Status CommitQueue::enqueue(CommitRequest& request, Item& item) {
   record.id_sequence = id_sequence_;
   record.leans_on = entry.leans_on;
   record.trees = std::move(request.trees);
+  recent_.note(record.sequence, record.trees);
   entry.payload = encode_commit(record);
   entry.chain = commit_chain(applied_.chain, entry.payload);
 

@@ -31,6 +31,7 @@
 #include <vector>
 
 #include "engine/container/operations.h"
+#include "engine/container/recent_changes.h"
 #include "engine/log/commit_log.h"
 #include "engine/tree/tree.h"
 
@@ -46,6 +47,8 @@ struct HeadState {
 };
 
 struct CommitRequest {
+  // For `prepare`: what the commits up to the applied state touched. Set by the queue.
+  const RecentChanges* recent = nullptr;
   // Called under the lock with the applied state: checks the request's conditions and fills (or
   // replaces) `trees`. May be called again after a failure. Null: `trees` is filled already.
   // Empty `trees` afterwards: nothing to do.
@@ -165,6 +168,7 @@ class CommitQueue {
   // Guarded by mu_:
   HeadState applied_;
   HeadState durable_;
+  RecentChanges recent_;  // up to applied_
   Epoch epoch_ = 0;
   std::atomic<uint64_t> id_sequence_{0};
   std::deque<Item*> queue_;
