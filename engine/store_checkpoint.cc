@@ -233,6 +233,7 @@ void StoreImpl::wake_maintenance() {
 
 void StoreImpl::maintain() {
   ignore_error(rebuild_lost_index(), "the index is a hint; the next open tries again");
+  if (reserve_used_) reclaim_in_background();  // what lives before used up comes back first
   Sequence marked = 0;
   Sequence seen = 0;
   std::unique_lock lock(maintenance_mu_);

@@ -235,7 +235,10 @@ void StoreImpl::reclaim_in_background() {
   if (now < reclaim_due_) return;
   reclaim_due_ = now + kEvery;
   const ReclaimPace pace = reclaim_pace();
-  if (pace.paused || (reclaimed_at_ == checkpoint_sequence_ && !has_uncounted())) {
+  // What was let go since the last checkpoint counts from the next on. Where room is short nobody
+  // can wait until one is due for other reasons.
+  const bool in_need = is_nearly_full() && queue_->durable().sequence != checkpoint_sequence_;
+  if (pace.paused || (reclaimed_at_ == checkpoint_sequence_ && !in_need && !has_uncounted())) {
     const auto expired = drop_expired();
     const auto due = drop_is_due(false);
     if (pace.paused || !expired.ok() || !due.ok() || !*due) return;
@@ -243,7 +246,9 @@ void StoreImpl::reclaim_in_background() {
   ReclaimReport report;
   bool more = false;
   const uint64_t copied = bytes_copied();
-  const Status done = reclaim_step(ReclaimOptions{}, report, &more);
+  ReclaimOptions options;
+  if (reserve_used_) options.nodes_max = nodes_in_need();
+  const Status done = reclaim_step(options, report, &more);
   if (done.ok() && !more) reclaimed_at_ = checkpoint_sequence_;
   if (done.ok() && more) {
     reclaim_due_ = now + nanoseconds_for(bytes_copied() - copied, pace.copy_rate);

@@ -86,6 +86,8 @@ SegmentNo BlockStore::next_segment() {
 Result<std::shared_ptr<Segment>> BlockStore::create_segment(Stream stream, SegmentNo previous) {
   // Held until the segment is registered: whoever reads next_segment() knows all below it.
   std::lock_guard lock(create_mu_);
+  WriteBehindConfig config = writing(stream);
+  if (stream == Stream::kData) config.gate = data_gate_;
   for (;;) {
     const SegmentNo number = next_segment_++;
     SegmentHeader header;
@@ -98,7 +100,7 @@ Result<std::shared_ptr<Segment>> BlockStore::create_segment(Stream stream, Segme
     header.previous = previous;
     header.created_at = config_.env->now();
     auto made = Segment::create(*config_.env, path_of(number, 0),
-                                identity(number, 0, stream, epoch_), header, writing(stream));
+                                identity(number, 0, stream, epoch_), header, config);
     if (made.ok()) {
       directory_dirty_.store(true);
       register_segment(*made);
@@ -345,16 +347,20 @@ std::pair<SegmentNo, Slot> BlockStore::stream_end(Stream stream) {
   return {next_segment(), 0};
 }
 
-Status BlockStore::roll(Stream stream, Sequence last_sequence) {
+Result<bool> BlockStore::roll(Stream stream, Sequence last_sequence, bool nobody_writes) {
   StreamState& state = streams_[index_of(stream)];
   std::lock_guard lock(state.mu);
-  if (!state.open) return ok();
+  if (!state.open) return false;
   if (!state.open->closed()) {
+    if (stream == Stream::kData && refuse_data_.load() && state.open->has_unwritten()) {
+      if (!nobody_writes) return false;
+      state.open->drop_unwritten();
+    }
     RAMET_TRY(noted(*state.open, state.open->seal(0, BlockRef{}, last_sequence)));
   }
   state.unsynced.push_back(std::move(state.open));
   state.open = nullptr;
-  return ok();
+  return true;
 }
 
 void BlockStore::discard(const std::shared_ptr<Segment>& segment) {

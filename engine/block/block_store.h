@@ -85,9 +85,12 @@ class BlockStore {
   Result<BlockRef> append(Stream stream, FrameKind kind, Codec codec, ByteView stored,
                           uint32_t raw_len, const ContentHash& hash, Sequence sequence);
 
-  // While set, the data stream takes nothing (kOutOfSpace): what is left of the disk is for
-  // deleting.
-  void refuse_data(bool refuse) { refuse_data_.store(refuse); }
+  // While set, the data stream takes nothing (kOutOfSpace), and what it took is not written: what
+  // is left of the disk is for deleting. Waits for a write of it that is under way.
+  void refuse_data(bool refuse) {
+    refuse_data_.store(refuse);
+    data_gate_->set(refuse);
+  }
   // Makes the stream's open segment if there is none yet.
   Status ensure_open(Stream stream);
 
@@ -179,8 +182,10 @@ class BlockStore {
   std::pair<SegmentNo, Slot> stream_end(Stream stream);
   // A stream's segment is rolled over at this size.
   uint64_t segment_bytes_max(Stream stream) const;
-  // The stream's open segment takes no more, so that it can be compacted.
-  Status roll(Stream stream, Sequence last_sequence);
+  // The stream's open segment takes no more, so that it can be compacted. What of the data stream
+  // waits in memory while it is refused is forgotten for that, if `nobody_writes`; else false, and
+  // the segment goes on. (No transaction: nobody refers to it, and nothing comes to it any more.)
+  Result<bool> roll(Stream stream, Sequence last_sequence, bool nobody_writes);
   // Writes footers to all open data and node segments (at a clean close).
   Status seal_open(const BlockRef& checkpoint, Sequence last_sequence);
   // The directory that holds the segment files is synced if a file was created since.
@@ -238,6 +243,7 @@ class BlockStore {
   mutable std::mutex failure_mu_;
   std::optional<Error> sync_failure_;  // guarded by failure_mu_
   std::atomic<bool> refuse_data_{false};
+  const std::shared_ptr<WriteGate> data_gate_ = std::make_shared<WriteGate>();
   std::atomic<bool> keep_files_{false};
   std::array<StreamState, 5> streams_;
 

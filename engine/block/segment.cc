@@ -316,6 +316,19 @@ Status Segment::sync() {
   return ok();
 }
 
+void Segment::drop_unwritten() {
+  std::lock_guard append_lock(append_mu_);
+  writer_->drop_unwritten();
+  const uint64_t written = writer_->written();
+  std::lock_guard lock(mu_);
+  while (!slots_.empty() &&
+         slots_.back().offset() + frame_span(kFrameHeaderBytes, slots_.back().stored_len()) >
+             written) {
+    slots_.pop_back();
+  }
+  RAMET_CHECK(slots_.size() >= synced_slots(), "[WRITE-2] what was synced was written");
+}
+
 Status Segment::seal(SegmentNo next_segment, const BlockRef& checkpoint, Sequence last_sequence) {
   RAMET_TRY(sync());
   std::lock_guard append_lock(append_mu_);

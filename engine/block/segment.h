@@ -122,6 +122,10 @@ class Segment {
   // A failed sync is kIoError, whatever the cause, and so is every later one [SEG-3].
   Status sync();
   bool sync_failed() const { return sync_failed_.load(std::memory_order_acquire); }
+  // Forgets what was appended and is not in the file yet, with its slots. Requires: nobody refers
+  // to them, nor will.
+  void drop_unwritten();
+  bool has_unwritten() const { return writer_->written() < end(); }
   // Writes the footer and trailer, cuts preallocated space off, syncs. No appends after it.
   // kOutOfSpace: nothing was written, it may be tried again; after any other error it may not.
   Status seal(SegmentNo next_segment, const BlockRef& checkpoint, Sequence last_sequence);

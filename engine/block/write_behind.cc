@@ -113,12 +113,17 @@ void WriteBehind::allocate_for(uint64_t end) {
   const uint64_t wanted = begin + config_.pieces_allocated * uint64_t{config_.piece_bytes};
   const uint64_t target = std::max(end, std::min(wanted, config_.file_bytes_max));
   const uint64_t from = std::max(begin, allocated_);
-  ignore_error(file_.allocate(from, target - from), "it is for speed only");
+  ignore_error(through_gate([&] { return file_.allocate(from, target - from); }),
+               "it is for speed only");
   allocated_ = target;
 }
 
+Status WriteBehind::through_gate(const std::function<Status()>& write) {
+  return config_.gate == nullptr ? write() : config_.gate->pass(write);
+}
+
 Status WriteBehind::write(const Piece& piece) {
-  RAMET_TRY(file_.write(piece.offset, piece.bytes()));
+  RAMET_TRY(through_gate([&] { return file_.write(piece.offset, piece.bytes()); }));
   // A sync that comes later then waits for the last of many only.
   const size_t length = piece.bytes().size();
   if (length >= kWriteBackBytes) file_.begin_write_back(piece.offset, length);
@@ -127,9 +132,12 @@ Status WriteBehind::write(const Piece& piece) {
 
 Status WriteBehind::write_first(std::unique_lock<std::mutex>& lock) {
   Piece& piece = pieces_.front();  // (a deque's elements stay where they are)
+  writing_ = true;
   lock.unlock();
   const Status status = write(piece);
   lock.lock();
+  writing_ = false;
+  changed_.notify_all();
   if (!status.ok()) return status;
   written_ = piece.end();
   config_.memory->give_back(std::move(piece.memory));
@@ -169,6 +177,17 @@ Status WriteBehind::flush() {
   gathered_.begin = 0;
   gathered_.offset = written_;
   return ok();
+}
+
+void WriteBehind::drop_unwritten() {
+  std::unique_lock lock(mutex_);
+  changed_.wait(lock, [this] { return !writing_; });
+  for (Piece& piece : pieces_) config_.memory->give_back(std::move(piece.memory));
+  pieces_.clear();
+  gathered_.memory.clear();
+  gathered_.begin = 0;
+  gathered_.offset = written_;
+  failure_.reset();
 }
 
 Result<bool> WriteBehind::read(uint64_t offset, std::span<char> into) const {

@@ -12,9 +12,11 @@
 
 #include <condition_variable>
 #include <deque>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <shared_mutex>
 #include <thread>
 #include <vector>
 
@@ -37,6 +39,29 @@ class PieceMemory {
   std::vector<Bytes> free_;  // guarded by mutex_
 };
 
+// Shut while what is left of the disk is for something else: what was appended then waits in
+// memory, and is written when the gate is open again. Thread-safe.
+class WriteGate {
+ public:
+  // When it returns with `shut`, nothing is being written any more.
+  void set(bool shut) {
+    const std::unique_lock lock(mutex_);
+    shut_ = shut;
+  }
+  // Calls `write`, which returns a Status; kOutOfSpace while it is shut.
+  template <typename Write>
+  Status pass(const Write& write) {
+    const std::shared_lock lock(mutex_);
+    if (!shut_) return write();
+    return Error(ErrorCode::kOutOfSpace,
+                 "the disk is full: only deleting works until there is room");
+  }
+
+ private:
+  std::shared_mutex mutex_;
+  bool shut_ = false;  // guarded by mutex_
+};
+
 struct WriteBehindConfig {
   size_t piece_bytes = 8u << 20;  // io_uring's direct writes are at their best from here on
   // Space is asked for so many pieces at once: writing into what was allocated before is twice as
@@ -47,6 +72,7 @@ struct WriteBehindConfig {
   // written by the calls that find too many of them.
   bool background = true;
   std::shared_ptr<PieceMemory> memory = std::make_shared<PieceMemory>();
+  std::shared_ptr<WriteGate> gate;  // null: always open
 };
 
 class WriteBehind {
@@ -73,6 +99,8 @@ class WriteBehind {
   }
   // Everything appended has been written (not synced) when it returns ok(); else it is still here.
   Status flush();
+  // Forgets what is not in the file yet; the end is then where it ends.
+  void drop_unwritten();
   // Nothing will be appended any more: lets go of the thread. Requires: flush() was ok.
   void stop();
 
@@ -93,6 +121,7 @@ class WriteBehind {
   };
   void begin_piece(uint64_t offset);  // in gathered_. Requires: mutex_
   void allocate_for(uint64_t end);
+  Status through_gate(const std::function<Status()>& write);
   Status write(const Piece& piece);
   // Writes the first piece, without the lock. Requires: a piece; nobody else writes one.
   Status write_first(std::unique_lock<std::mutex>& lock);
@@ -109,6 +138,7 @@ class WriteBehind {
   uint64_t written_;
   std::deque<Piece> pieces_;  // from written_ on
   Piece gathered_;            // behind them
+  bool writing_ = false;          // the first piece, without the lock
   std::optional<Error> failure_;  // of the first piece: the thread waits until somebody was told
   bool ending_ = false;
   std::thread thread_;

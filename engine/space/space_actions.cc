@@ -229,8 +229,8 @@ Status Space::roll_where_it_pays(Sequence sequence) {
     }
     if (free_bytes < std::min(kRollDeadBytes, blocks_.segment_bytes_max(stream) / 4)) continue;
     if (free_bytes < segment->end() / 4) continue;
-    RAMET_TRY(blocks_.roll(stream, sequence));
-    rolled_ = true;
+    RAMET_ASSIGN(const bool rolled, blocks_.roll(stream, sequence, !pins_.has_writers()));
+    rolled_ = rolled_ || rolled;
   }
   return ok();
 }

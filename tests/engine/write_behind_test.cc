@@ -161,6 +161,67 @@ TEST(WriteBehind, WhatIsAppendedIsThereForEverybodyAtOnce) {
   EXPECT_EQ(wrong.load(), 0u);
 }
 
+// Nothing is written through a gate that is shut, whoever asks; what waits is all there afterwards.
+TEST(WriteBehind, AShutGateKeepsEverythingInMemory) {
+  for (const bool background : {false, true}) {
+    MemoryFile file;
+    WriteBehindConfig gated = config(background);
+    gated.gate = std::make_shared<WriteGate>();
+    WriteBehind writer(file, 0, gated);
+    Bytes all;
+    const auto append = [&](char byte) {
+      const Bytes frame(kPieceBytes / 3, byte);
+      const Status room = writer.make_room();
+      if (room.ok()) {
+        writer.append([&](Bytes& buffer, uint64_t) { buffer += frame; });
+        all += frame;
+      }
+      return room;
+    };
+    for (int i = 0; i < 4; ++i) ASSERT_TRUE(append('a').ok());
+    ASSERT_TRUE(writer.flush().ok());
+    gated.gate->set(true);
+    const Bytes before = file.bytes();
+    bool refused = false;
+    for (int i = 0; i < 100 && !refused; ++i) refused = !append('b').ok();
+    EXPECT_TRUE(refused) << "it takes without end";
+    EXPECT_EQ(writer.flush().error().code(), ErrorCode::kOutOfSpace);
+    EXPECT_EQ(file.bytes(), before);
+    EXPECT_EQ(read_back(writer, file, 0, all.size() < 100 ? all.size() : 100), all.substr(0, 100));
+    gated.gate->set(false);
+    while (!writer.flush().ok()) {
+    }
+    EXPECT_EQ(file.bytes(), all);
+  }
+}
+
+TEST(WriteBehind, WhatIsNotWrittenCanBeForgotten) {
+  for (const bool background : {false, true}) {
+    MemoryFile file;
+    WriteBehind writer(file, 0, config(background));
+    const Bytes frame(kPieceBytes, 'x');
+    const auto append = [&] {
+      const Status room = writer.make_room();
+      if (room.ok()) writer.append([&](Bytes& buffer, uint64_t) { buffer += frame; });
+      return room;
+    };
+    ASSERT_TRUE(append().ok());
+    ASSERT_TRUE(writer.flush().ok());
+    file.fail(100);
+    bool refused = false;
+    for (int i = 0; i < 100 && !refused; ++i) refused = !append().ok();
+    ASSERT_TRUE(refused);
+    writer.drop_unwritten();
+    EXPECT_EQ(writer.end(), writer.written());
+    EXPECT_EQ(writer.end(), frame.size());
+    file.fail(0);
+    ASSERT_TRUE(append().ok());
+    ASSERT_TRUE(writer.flush().ok());
+    EXPECT_EQ(writer.end(), 2 * frame.size());
+    EXPECT_EQ(file.bytes().substr(0, 2 * frame.size()), frame + frame);
+  }
+}
+
 TEST(WriteBehind, SpaceIsAllocatedAheadAndNotBehindTheGreatestFile) {
   MemoryFile file;
   WriteBehindConfig some = config(false);

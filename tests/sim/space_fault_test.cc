@@ -257,5 +257,58 @@ TEST(SpaceFaults, CommandsOneAfterTheOtherGetOutOfAFullDiskByDropping) {
   EXPECT_GT(kills, seeds());
 }
 
+// What was taken and waits in memory for room does not go into the reserve once that is given up.
+TEST(SpaceFaults, WhatWaitsInMemoryLeavesTheReserveToDropping) {
+  for (uint64_t seed = 1; seed <= seeds(); ++seed) {
+    SCOPED_TRACE("seed " + std::to_string(seed));
+    Machine machine(seed + 9000, 1 << 20);
+    ASSERT_TRUE(machine.store->close().ok());
+    machine.options.data_segment_bytes = 64 << 20;
+    machine.options.write_piece_bytes = 4 << 20;
+    ASSERT_NO_FATAL_FAILURE(machine.open());
+    machine.aside = "big";
+    ASSERT_NO_FATAL_FAILURE(fill(machine, "big", 2 * machine.options.ballast_bytes));
+    for (int i = 0; i < 10; ++i) ASSERT_NO_FATAL_FAILURE(machine.expect_step());
+    const ContainerId big = machine.store->container("big")->id;
+    auto transaction = std::move(*machine.store->begin(big));
+    auto writer = std::move(*transaction->write_content());
+    std::string part(3 << 20, '\0');
+    for (char& byte : part) byte = static_cast<char>(machine.random());
+    ASSERT_TRUE(writer->append(part).ok());
+    machine.env->set_capacity(machine.used());
+    while (machine.workload.model().size() > 1) {
+      const std::string name = machine.workload.model().begin()->first;
+      const Status dropped = machine.store->drop_container(machine.store->container(name)->id);
+      ASSERT_TRUE(dropped.ok()) << dropped.error().to_string();
+      machine.workload.forget_container(name);
+    }
+    writer.reset();
+    transaction.reset();
+    if (seed % 3 == 0) {
+      const Status closed = machine.store->close();
+      ASSERT_TRUE(closed.ok()) << closed.error().to_string();
+    } else if (seed % 3 == 1) {
+      machine.env->power_cut(io::CutPolicy::kKeepAll);
+      machine.store.reset();
+      machine.env->restart();
+    }
+    if (seed % 3 != 2) {
+      ASSERT_NO_FATAL_FAILURE(machine.open());
+    }
+    ASSERT_NO_FATAL_FAILURE(expect_sound(machine, "the disk is full"));
+    const uint64_t full = machine.used();
+    const Status dropped = machine.store->drop_container(big);
+    ASSERT_TRUE(dropped.ok()) << dropped.error().to_string();
+    machine.aside.clear();
+    const auto reclaimed = machine.store->reclaim(until_idle());
+    ASSERT_TRUE(reclaimed.ok()) << reclaimed.error().to_string();
+    EXPECT_LT(machine.used() + machine.options.ballast_bytes / 2, full);
+    ASSERT_NO_FATAL_FAILURE(machine.expect_reclaimed());
+    machine.env->set_capacity(kMuch);
+    for (int i = 0; i < 5; ++i) ASSERT_NO_FATAL_FAILURE(machine.expect_step());
+    ASSERT_NO_FATAL_FAILURE(expect_sound(machine, "room again"));
+  }
+}
+
 }  // namespace
 }  // namespace ramet::sim
