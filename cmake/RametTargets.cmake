@@ -116,6 +116,7 @@ function(ramet_headers_alone)
   add_library(ramet_headers_alone OBJECT ${sources})
   target_link_libraries(ramet_headers_alone PRIVATE ramet_engine)
   target_compile_options(ramet_headers_alone PRIVATE -O0 -g0)
+  add_dependencies(ramet_libraries ramet_headers_alone)
 endfunction()
 
 # ramet_flatbuffers(TARGET SCHEMAS...): generates NAME_generated.h for each schema into
