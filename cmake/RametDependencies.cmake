@@ -14,6 +14,10 @@ target_include_directories(ramet_boost SYSTEM INTERFACE ${BOOST_INCLUDE})
 target_compile_definitions(ramet_boost INTERFACE BOOST_ASIO_NO_DEPRECATED
                            BOOST_ASIO_DISABLE_BOOST_COROUTINE)
 target_link_libraries(ramet_boost INTERFACE Threads::Threads)
+# Sanitizers bring an allocator of their own.
+if(NOT RAMET_SANITIZE)
+  find_library(MIMALLOC_LIBRARY mimalloc REQUIRED)
+endif()
 pkg_check_modules(URING REQUIRED IMPORTED_TARGET liburing)
 pkg_check_modules(ZSTD REQUIRED IMPORTED_TARGET libzstd)
 pkg_check_modules(PUGIXML REQUIRED IMPORTED_TARGET pugixml)
