@@ -87,7 +87,7 @@ class KeyWalk {
     if (slash == std::string::npos) return walk(kRootFolder, "", query_.prefix);
     const std::string_view folders = std::string_view(query_.prefix).substr(0, slash);
     // ("/a" and "a//b" are no keys here, though paths that lead somewhere.)
-    if (!check_key(folders, false).ok()) return ok();
+    if (folders.ends_with('/') || !check_key(folders, false).ok()) return ok();
     const auto folder = find_folder(view_, folders);
     if (!folder.ok()) {
       return folder.error().code() == ErrorCode::kNotFound ? ok() : Status(folder.error());

@@ -379,6 +379,8 @@ Status BlockStore::seal_open(const BlockRef& checkpoint, Sequence last_sequence)
     }
     // Without room for a footer the map keeps the slot table, as after a crash.
     if (!status.ok() && status.error().code() != ErrorCode::kOutOfSpace) return status;
+    // (What never got into the file would be missing behind its end.)
+    if (!status.ok()) state.open->drop_unwritten();
     state.open->close();
     state.open = nullptr;
   }

@@ -186,7 +186,8 @@ class BlockStore {
   // waits in memory while it is refused is forgotten for that, if `nobody_writes`; else false, and
   // the segment goes on. (No transaction: nobody refers to it, and nothing comes to it any more.)
   Result<bool> roll(Stream stream, Sequence last_sequence, bool nobody_writes);
-  // Writes footers to all open data and node segments (at a clean close).
+  // Writes footers to all open data and node segments (at a clean close). Where there is no room,
+  // what was never written is forgotten: nothing that is durable refers to it.
   Status seal_open(const BlockRef& checkpoint, Sequence last_sequence);
   // The directory that holds the segment files is synced if a file was created since.
   Status sync_directory();

@@ -25,8 +25,8 @@ constexpr std::array kKinds = {
                 "--verify-hits: then it is stored anew. 'ramet fsck --apply --data' puts what is "
                 "left of the others into lost+found."},
     FindingKind{"catalog-entry", kLost,
-                "An entry of the catalog (a container, snapshot, setting or dropped thing) cannot "
-                "be decoded, or contradicts another one.", kMend},
+                "An entry of the catalog (a container, snapshot, setting, dropped thing, or one of "
+                "access control) cannot be decoded, or contradicts another one.", kMend},
     FindingKind{"checkpoint-copy", kDamage,
                 "One of the two copies of the last checkpoint's record cannot be read. The other "
                 "one was used.",

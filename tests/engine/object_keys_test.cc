@@ -191,6 +191,17 @@ RC_GTEST_PROP(ObjectKeysProperty, TreesListAsAMapDoes, ()) {
   test.end_test();
 }
 
+TEST_F(ObjectKeysTest, APrefixThatNoKeyCanHaveListsNothing) {
+  const ContainerId id = create(false);
+  ASSERT_TRUE(put(id, "a/", "").ok());
+  ASSERT_TRUE(put(id, "b/c", "x").ok());
+  for (const char* prefix : {"a//", "/", "/a", "b//", "b//c", "b/./"}) {
+    KeyQuery query;
+    query.prefix = prefix;
+    EXPECT_EQ(list(id, query), (std::vector<std::string>{})) << prefix;
+  }
+}
+
 TEST_F(ObjectKeysTest, AListingLooksAtNothingBelowACommonPrefix) {
   const ContainerId id = create(true);
   auto transaction = *store_->begin(id);

@@ -1,5 +1,6 @@
 // `ramet serve` and `ramet top` as programs: starting, answering, reloading, ending.
 #include <signal.h>
+#include <sys/wait.h>
 
 #include <string>
 
@@ -25,7 +26,12 @@ class ServeProgramTest : public ProgramTest {
     Running daemon = start(all, how);
     Json line;
     while (!line.contains("serving")) {
-      if (::kill(daemon.pid(), 0) != 0) break;
+      siginfo_t ended{};  // (it is still there to be waited for afterwards)
+      ::waitid(P_PID, static_cast<id_t>(daemon.pid()), &ended, WEXITED | WNOHANG | WNOWAIT);
+      if (ended.si_pid != 0) {
+        ADD_FAILURE() << "the daemon ended before it served";
+        return daemon;
+      }
       ::usleep(5000);
       const std::string text = read_local(how.stdout_path);
       if (text.ends_with('\n')) line = Json::parse(text);
