@@ -18,6 +18,7 @@
 #include "tools/serve/metrics.h"
 #include "tools/serve/notify.h"
 #include "tools/serve/options.h"
+#include "tools/serve/rest/upload_expiry.h"
 #include "tools/serve/router.h"
 #include "tools/serve/s3/housekeeping.h"
 #include "tools/serve/server.h"
@@ -190,10 +191,19 @@ void run_until_told(serve::Server& server, serve::Log& log) {
   serve::notify_systemd("STOPPING=1");
 }
 
-Status run_lifecycle(serve::Services& services) {
+int64_t nanoseconds_now() {
   const auto now = std::chrono::system_clock::now().time_since_epoch();
-  const auto done = serve::s3::run_housekeeping(
-      services, std::chrono::duration_cast<std::chrono::nanoseconds>(now).count());
+  return std::chrono::duration_cast<std::chrono::nanoseconds>(now).count();
+}
+
+Status run_lifecycle(serve::Services& services) {
+  const auto done = serve::s3::run_housekeeping(services, nanoseconds_now());
+  return done.ok() ? ok() : Status(done.error());
+}
+
+Status expire_uploads(Store& store, int64_t expiry) {
+  if (expiry == 0) return ok();
+  const auto done = serve::rest::remove_resting_uploads(store, nanoseconds_now() - expiry);
   return done.ok() ? ok() : Status(done.error());
 }
 
@@ -216,10 +226,12 @@ Status serve_store(Context& context, const std::string& path, const ServeOptions
                serve::Server::start(server_options(options, make_router(routes, workers, metrics),
                                                    make_operator_router(routes, workers, metrics)),
                                     *log, metrics));
-  RAMET_ASSIGN(const auto door, open_local_door(store, std::filesystem::absolute(path)));
+  RAMET_ASSIGN(const auto door, open_local_door(store, path));
   const serve::Chores chores(
       {{"lifecycle", std::chrono::hours(1),
-        [&services] { return run_lifecycle(services); }}},
+        [&services] { return run_lifecycle(services); }},
+       {"uploads", std::chrono::hours(1),
+        [&] { return expire_uploads(store, options.upload_expiry); }}},
       *log);
 
   RAMET_ASSIGN(const auto pid_file, PidFile::write(options.pid_file));
@@ -236,7 +248,9 @@ Status serve_store(Context& context, const std::string& path, const ServeOptions
 Result<int> run_serve(Context& context, const ServeCommand& command) {
   if (!command.store.empty()) context.store = command.store;
   RAMET_ASSIGN(const ServeOptions options, options_of(command));
-  RAMET_ASSIGN(const std::string path, find_store(context));
+  // Absolute: the threads of commands that are handed over may be somewhere else.
+  RAMET_ASSIGN(const std::string given, find_store(context));
+  const std::string path = std::filesystem::absolute(given).lexically_normal().string();
   keep_hangups();
   StoreOptions store_options;
   store_options.node_cache_bytes = options.node_cache_bytes;

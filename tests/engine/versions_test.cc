@@ -133,7 +133,9 @@ class VersionsTest : public ::testing::Test {
                         return add(entry);
                       }).ok());
     EXPECT_TRUE(view->list_removed(kRootFolder, "", "", add).ok());
-    for (const auto& [name, object] : names) {
+    for (const auto& one : names) {  // (clang 14 captures no structured bindings)
+      const std::string& name = one.first;
+      const ObjectId& object = one.second;
       auto& versions = model[name];
       bool first = true;
       const Status status = view->versions(object, [&](const VersionInfo& info) {

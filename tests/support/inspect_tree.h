@@ -15,23 +15,24 @@ namespace ramet::test {
 struct Told {
   InspectValue value;
   InspectPart part = InspectPart::kObject;
-  std::vector<std::pair<std::string, Told>> fields;  // of an object; nameless in lists and tables
+  std::string name;          // as a field of an object; empty in lists and tables
+  std::vector<Told> fields;  // of an object, or what a list or table holds
 
-  bool has(std::string_view name) const {
-    for (const auto& [field, told] : fields) {
-      if (field == name) return true;
+  bool has(std::string_view field) const {
+    for (const Told& told : fields) {
+      if (told.name == field) return true;
     }
     return false;
   }
-  const Told& operator[](std::string_view name) const {
-    for (const auto& [field, told] : fields) {
-      if (field == name) return told;
+  const Told& operator[](std::string_view field) const {
+    for (const Told& told : fields) {
+      if (told.name == field) return told;
     }
-    ADD_FAILURE() << "nothing is told of " << name;
+    ADD_FAILURE() << "nothing is told of " << field;
     static const Told none;
     return none;
   }
-  const Told& at(size_t i) const { return fields.at(i).second; }
+  const Told& at(size_t i) const { return fields.at(i); }
   size_t size() const { return fields.size(); }
 
   bool is_nothing() const { return std::holds_alternative<std::monostate>(value); }
@@ -45,7 +46,7 @@ struct Told {
   bool yes() const { return std::get<bool>(value); }
   std::string text() const {
     if (const auto* words = std::get_if<std::string>(&value)) return *words;
-    if (const auto* name = std::get_if<InspectName>(&value)) return name->bytes;
+    if (const auto* called = std::get_if<InspectName>(&value)) return called->bytes;
     return "-";
   }
   BlockRef ref() const {
@@ -73,11 +74,11 @@ class InspectTreeOutput : public InspectOutput {
     // Rows of a table have the same fields, all of them plain.
     const Told& part = last();
     if (part.part != InspectPart::kTable) return;
-    const Told& row = part.fields.back().second;
-    const Told& first = part.fields.front().second;
+    const Told& row = part.fields.back();
+    const Told& first = part.fields.front();
     ASSERT_EQ(row.size(), first.size());
     for (size_t i = 0; i < row.size(); ++i) {
-      ASSERT_EQ(row.fields[i].first, first.fields[i].first);
+      ASSERT_EQ(row.at(i).name, first.at(i).name);
       ASSERT_TRUE(row.at(i).fields.empty());
     }
   }
@@ -87,15 +88,16 @@ class InspectTreeOutput : public InspectOutput {
  private:
   Told& last() {
     Told* at = &root_;
-    for (const size_t i : path_) at = &at->fields[i].second;
+    for (const size_t i : path_) at = &at->fields[i];
     return *at;
   }
-  std::vector<std::pair<std::string, Told>>& open() { return last().fields; }
+  std::vector<Told>& open() { return last().fields; }
   void add(std::string_view name, Told told) {
     Told& part = last();
     EXPECT_EQ(name.empty(), part.part != InspectPart::kObject) << name;
     EXPECT_TRUE(name.empty() || !part.has(name)) << name << " is told twice";
-    part.fields.emplace_back(name, std::move(told));
+    told.name = name;
+    part.fields.push_back(std::move(told));
   }
   Told root_;
   std::vector<size_t> path_;

@@ -90,6 +90,22 @@ TEST_F(ServeProgramTest, AHangupOpensTheLogAnewAndEndsNothing) {
   EXPECT_NE(read_local(dir_.file("log")).find("reloaded"), std::string::npos);
 }
 
+// Each thread of a daemon may be in another folder: that of the command it carries out.
+TEST_F(ServeProgramTest, AStoreByARelativePathServesCommandsFromAnywhere) {
+  Running daemon = serve({"store"});
+  How elsewhere;
+  elsewhere.directory = "/";
+  elsewhere.input = std::string(300'000, 'a') + std::string(300'000, 'b');
+  for (int i = 0; i < 3; ++i) {
+    done({"put", "-q", "-", "prod:/" + std::to_string(i)}, elsewhere);
+  }
+  done({"rm", "prod:/0"}, elsewhere);
+  done({"reclaim", "--until-idle"}, elsewhere);
+  EXPECT_EQ(done({"cat", "prod:/2"}, elsewhere), elsewhere.input);
+  EXPECT_EQ(end(daemon).exit_code, 0);
+  EXPECT_EQ(done({"cat", "prod:/1"}), elsewhere.input);
+}
+
 TEST_F(ServeProgramTest, FlagsGoBeforeTheFile) {
   write_local(dir_.file("config"), "listen = 'nowhere.invalid:1'\nlog = '" + dir_.file("log") +
                                        "'\nlog-level = 'info'\n");

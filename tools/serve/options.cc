@@ -125,6 +125,12 @@ constexpr ServeOption kOptions[] = {
        RAMET_ASSIGN(o.grace, parse_duration(v[0]));
        return ok();
      }},
+    {"upload-expiry", Kind::kText, "TIME",
+     "How long a resumable upload may rest; 0: for ever (7d)",
+     [](ServeOptions& o, const Values& v) -> Status {
+       RAMET_ASSIGN(o.upload_expiry, parse_duration(v[0]));
+       return ok();
+     }},
     {"log", Kind::kText, "FILE", "Log to a file (standard error)",
      [](ServeOptions& o, const Values& v) { return o.log.file = v[0], ok(); }},
     {"log-level", Kind::kText, "LEVEL", "debug, info (each request), warning, error or off (info)",

@@ -26,6 +26,8 @@ struct ServeOptions {
   LogOptions log;
   std::string pid_file;
   int64_t grace = 30'000'000'000;  // nanoseconds that requests have when it ends
+  // Nanoseconds that a resumable upload may rest; 0: for ever.
+  int64_t upload_expiry = 7ll * 24 * 3600 * 1'000'000'000;
   uint64_t node_cache_bytes = 256ull << 20;
   uint64_t block_cache_bytes = 256ull << 20;
 };

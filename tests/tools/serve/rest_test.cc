@@ -9,6 +9,7 @@
 #include "tools/serve/rest/json.h"
 #include "tools/serve/rest/openapi.h"
 #include "tools/serve/rest/routes.h"
+#include "tools/serve/rest/upload_expiry.h"
 
 namespace ramet::serve::test {
 namespace {
@@ -314,6 +315,26 @@ TEST_F(RestTest, UploadsGoOnAfterARestart) {
   EXPECT_EQ(get("/v1/containers/c/uploads").json()["uploads"].size(), 1u);
   EXPECT_EQ(remove(std::string(other.fields.get("location"))).status, 204);
   EXPECT_EQ(get("/v1/containers/c/uploads").json()["uploads"].size(), 0u);
+}
+
+TEST_F(RestTest, UploadsThatRestForLongGo) {
+  make("c");
+  ASSERT_EQ(*rest::remove_resting_uploads(*store_, INT64_MAX), 0u);
+  std::vector<std::string> urls;
+  for (int i = 0; i < 3; ++i) {
+    const Got begun = post("/v1/containers/c/uploads", Json::object());
+    ASSERT_EQ(begun.status, 201) << begun.body;
+    urls.emplace_back(begun.fields.get("location"));
+  }
+  const auto now = std::chrono::system_clock::now().time_since_epoch();
+  const int64_t before = std::chrono::nanoseconds(now).count();
+  ASSERT_EQ(send(token_, "PATCH", urls[1], "abc", {{"Upload-Offset", "0"}}).status, 204);
+  EXPECT_EQ(*rest::remove_resting_uploads(*store_, before), 2u);
+  EXPECT_EQ(get(urls[0]).status, 404);
+  EXPECT_EQ(send(token_, "PATCH", urls[0], "abc", {{"Upload-Offset", "0"}}).status, 404);
+  ASSERT_EQ(post(urls[1] + "/complete", {{"path", "/up"}}).status, 201);
+  EXPECT_EQ(get("/v1/containers/c/content/up").body, "abc");
+  EXPECT_EQ(*rest::remove_resting_uploads(*store_, INT64_MAX), 0u);
 }
 
 TEST_F(RestTest, BatchesAreAllOrNothingAndCanAskForAState) {

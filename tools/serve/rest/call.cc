@@ -240,18 +240,26 @@ Result<size_t> page_limit(const Call& call, size_t fallback) {
 // --- containers ----------------------------------------------------------------------------------
 
 Result<ContainerInfo> find_container(Store& store, std::string_view name_or_id) {
+  constexpr size_t kUuidChars = 36;
   const std::string name(name_or_id);
-  const Error missing(ErrorCode::kNotFound, fmt::format("there is no container '{}'", name));
-  const auto id = parse_uuid<ContainerId>(name);
-  auto found = id.ok() ? store.container(*id) : Result<ContainerInfo>(missing);
+  const auto missing = [&] {
+    return Error(ErrorCode::kNotFound, fmt::format("there is no container '{}'", name));
+  };
+  std::optional<Result<ContainerInfo>> by_id;
+  if (name.size() == kUuidChars) {
+    const auto id = parse_uuid<ContainerId>(name);
+    if (id.ok()) by_id = store.container(*id);
+  }
   // (A name may look like an id. Who names a container as another's id does not get in its way.)
-  if (!found.ok() && found.error().code() == ErrorCode::kNotFound) found = store.container(name);
+  const bool is_id =
+      by_id && (by_id->ok() || by_id->error().code() != ErrorCode::kNotFound);
+  auto found = is_id ? std::move(*by_id) : store.container(name);
   if (!found.ok()) {
     const ErrorCode code = found.error().code();
-    if (code == ErrorCode::kNotFound || code == ErrorCode::kInvalidArgument) return missing;
+    if (code == ErrorCode::kNotFound || code == ErrorCode::kInvalidArgument) return missing();
     return std::move(found).error();
   }
-  if (found->name == kStagingContainer) return missing;
+  if (found->name == kStagingContainer) return missing();
   return found;
 }
 

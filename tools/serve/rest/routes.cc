@@ -168,9 +168,12 @@ std::span<const Route> routes() { return kRoutes; }
 const Route* find_route(std::string_view method, std::string_view path, PathParams& params,
                         std::string& allowed) {
   allowed.clear();
+  if (!path.starts_with('/')) return nullptr;
   for (const Route& route : kRoutes) {
-    if (!path.starts_with('/') || !matches(route.pattern, path, params)) continue;
-    if (route.method == method) return &route;
+    if (route.method == method && matches(route.pattern, path, params)) return &route;
+  }
+  for (const Route& route : kRoutes) {
+    if (!matches(route.pattern, path, params)) continue;
     if (!allowed.empty()) allowed += ", ";
     allowed += route.method;
   }

@@ -14,7 +14,6 @@
 namespace ramet::serve::rest {
 namespace {
 
-constexpr std::string_view kFolder = "rest";
 constexpr std::string_view kAbout = "about";  // an empty object whose details say what it is
 
 struct Upload {
@@ -28,7 +27,7 @@ struct Upload {
   std::vector<std::string> pieces;
 };
 
-std::string folder_of(std::string_view id) { return fmt::format("{}/{}", kFolder, id); }
+std::string folder_of(std::string_view id) { return fmt::format("{}/{}", kUploadFolder, id); }
 
 Error missing(std::string_view id) {
   return Error(ErrorCode::kNotFound, fmt::format("there is no upload '{}'", id));
