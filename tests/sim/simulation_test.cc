@@ -136,9 +136,9 @@ TEST(SimulationProgram, SaysWhatWasActivatedAndIsTheSameEachTime) {
 }
 
 TEST(SimulationProgram, AFaultThatWasNeverActivatedFailsIfItIsAskedFor) {
-  const Output out = program("--steps 0 --faults bitrot --expect-all");
+  const Output out = program("--steps 0 --faults power --expect-all");
   EXPECT_EQ(out.code, 1);
-  EXPECT_NE(out.text.find("failed: never activated: bitrot"), std::string::npos) << out.text;
+  EXPECT_NE(out.text.find("failed: never activated: power"), std::string::npos) << out.text;
 }
 
 TEST(SimulationProgram, BadOptionsAreUsageErrors) {

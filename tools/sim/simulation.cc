@@ -99,7 +99,9 @@ class Simulation {
   // --- Stores.
   Status begin_subject() {
     retire();
-    subject_ = std::make_unique<Subject>(random_(), draw_options(random_));
+    // One after the other: as arguments compilers draw them in any order.
+    StoreOptions drawn = draw_options(random_);
+    subject_ = std::make_unique<Subject>(random_(), std::move(drawn));
     env().set_capacity(kEnough);
     const Status created = subject_->create();
     if (!created.ok()) return wrong("create: " + created.error().to_string());

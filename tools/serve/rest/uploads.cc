@@ -143,7 +143,7 @@ Task<Answer> list_uploads(Call& call) {
     RAMET_ASSIGN(const ContainerId container, call.rest.staging.container());
     RAMET_ASSIGN(const auto view, call.store().view(container));
     Json list = Json::array();
-    const auto folder = view->lookup(kFolder);
+    const auto folder = view->lookup(kUploadFolder);
     if (folder.ok()) {
       Status status;
       RAMET_TRY(view->list(folder->folder, "", [&](const Entry& entry) {
