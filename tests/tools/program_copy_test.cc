@@ -155,7 +155,7 @@ TEST_F(CopyTest, InterruptedImportLeavesNothingBehind) {
 
 // Bigger than what it may take: neither the file nor its list of blocks is held.
 TEST_F(CopyTest, MemoryStaysBoundedWhateverTheSizeOfAFile) {
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#ifdef RAMET_SANITIZED
   GTEST_SKIP() << "sanitizers take memory of their own";
 #endif
   constexpr uint64_t kMost = 256 << 20;
