@@ -137,7 +137,6 @@ Status WriteBehind::write_first(std::unique_lock<std::mutex>& lock) {
   const Status status = write(piece);
   lock.lock();
   writing_ = false;
-  changed_.notify_all();
   if (!status.ok()) return status;
   written_ = piece.end();
   config_.memory->give_back(std::move(piece.memory));

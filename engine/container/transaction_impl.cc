@@ -244,7 +244,7 @@ Status TransactionImpl::prepare(const HeadState& head, CommitRequest& request) {
                     !same_root(base_, entry->root))) {
     return Error(ErrorCode::kBusy, "the container was changed meanwhile");
   }
-  const bool is_apart = !spilled_ && !moved_folders_ &&
+  const bool is_apart = !spilled_ && !moved_folders_ && !same_root(base_, entry->root) &&
                         request.recent->are_apart(key, operations_, sequence_ - 1);
   std::set<Bytes> theirs;
   if (!is_apart || kChecksTwice) {

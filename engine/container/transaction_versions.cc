@@ -223,8 +223,9 @@ Status TransactionImpl::remove_version(ObjectId object, VersionNumber version,
     const auto current = reader().object(object);
     if (!current.ok() && current.error().code() != ErrorCode::kNotFound) return current.error();
     RAMET_TRY(erase(version_key(info.type, info.id, info.version)));
-    if (record.form == ContentForm::kExtents)
+    if (record.form == ContentForm::kExtents) {
       RAMET_TRY(erase_range(Reader::extent_entries(record)));
+    }
     if (current.ok() || newest != info.version) return ok();
     return restore_newest(record);
   }
