@@ -70,8 +70,7 @@ inline constexpr std::string_view kQuotaObjectsSetting = "quota-objects";
 // stay, what is replaced from then on does not). Never back to "off".
 inline constexpr std::string_view kVersioningSetting = "versioning";
 // "on": what set_lock() says keeps versions, and the container itself. Needs versions; never back
-// to
-// "off". Clones are not bound by it.
+// to "off". Clones are not bound by it.
 inline constexpr std::string_view kObjectLockSetting = "object-lock";
 inline constexpr std::string_view kCompressionSetting = "compression";
 // "on" or "paused": whether space is given back in the background; and how many bytes a second are

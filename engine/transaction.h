@@ -97,8 +97,7 @@ class Transaction {
   virtual Status set_lock(ObjectId object, const ObjectLock& lock, VersionNumber version,
                           bool bypass_governance) = 0;
   // Removes one version for good, or a deletion; the one before it becomes the current one if it
-  // was
-  // that. kNotFound; kPermissionDenied: its lock keeps it.
+  // was that. kNotFound; kPermissionDenied: its lock keeps it.
   virtual Status remove_version(ObjectId object, VersionNumber version,
                                 bool bypass_governance) = 0;
   // Keeps, replaces or (without text) removes a document of the container: at most 64 KiB under a
@@ -118,9 +117,8 @@ class Transaction {
   virtual IngestStats ingest_stats() const = 0;
 
   // Whether Store::commit_async() would have to wait for the disk all the same now: what only
-  // removes
-  // (it may need the reserve of a full disk), a working tree that is written first, or a checkpoint
-  // that is far behind.
+  // removes (it may need the reserve of a full disk), a working tree that is written first, or a
+  // checkpoint that is far behind.
   virtual bool waits_to_commit() const = 0;
 
   // Returns the commit's number once every byte that it needs is durable [INV-1]. Fails with

@@ -60,8 +60,7 @@ struct Caller {
   // The path by which this thread finds the file that `path` is for the caller: the same, unless it
   // begins at another working directory, or leads through what each process has of its own
   // (/dev/stdout, /dev/fd/63, /proc/self; /dev/tty), symbolic links included. kUnsupported if the
-  // caller's
-  // cannot be reached from here.
+  // caller's cannot be reached from here.
   Result<std::string> local_path(const std::string& path) const;
   // True if the path leads to a descriptor of the caller or the like, which is no name that a file
   // could be given.

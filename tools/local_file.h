@@ -52,8 +52,7 @@ class LocalSource {
 
 // A file that is written as a whole: under a name of its own until commit(), which renames it, so
 // that nobody sees half of it. What exists and is not a regular file (a device, a pipe), or is an
-// open
-// one (/dev/stdout), is written directly. Not thread-safe.
+// open one (/dev/stdout), is written directly. Not thread-safe.
 class LocalTarget {
  public:
   static Result<LocalTarget> create(const std::string& path);

@@ -87,8 +87,7 @@ inline uint64_t end_of_run(ByteView key) {
 }
 
 // The Entry that a DIRENT or REMOVED entry stands for. kCorruption for malformed ones. `holder`
-// receives the folder
-// that the name stands in, unless null.
+// receives the folder that the name stands in, unless null.
 Result<Entry> decode_entry(ByteView key, ByteView value, FolderId* holder = nullptr);
 
 }  // namespace ramet::engine

@@ -91,8 +91,7 @@ class Exporter {
   std::array<std::mutex, kShelfLocks> shelf_locks_;
 
   // The folders of the key before, which often are the next one's too. (Flat containers are
-  // exported
-  // by one thread, in the order of keys.)
+  // exported by one thread, in the order of keys.)
   std::vector<std::pair<std::string, io::TargetFolderPtr>> key_folders_;
 
   std::mutex mutex_;

@@ -29,9 +29,8 @@ Result<ListenAddress> parse_listen_address(std::string_view text);
 
 // A socket that listens, without blocking. `address.port` becomes the port that was chosen. A Unix
 // socket that a dead process left behind is replaced, one that is answered at is not (kBusy), nor
-// is a file that is no socket. kBusy: the port is taken; kPermissionDenied, kNotFound (no such
-// host or
-// directory), kIoError.
+// is a file that is no socket. kBusy: the port is taken; kPermissionDenied, kNotFound (no such host
+// or directory), kIoError.
 Result<io::UnixFd> listen_at(ListenAddress& address);
 
 // A connected socket to such an address ("localhost" for an empty host), blocking.
