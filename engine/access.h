@@ -218,6 +218,10 @@ class AccessControl {
   // disk. The store calls it now and then, and when it is closed.
   virtual Status flush_last_used() = 0;
 
+  // Rises with each change of who may do what, before the change returns. From memory; see
+  // Store::visible_sequence().
+  virtual uint64_t generation() const = 0;
+
   // --- what may it do? ---------------------------------------------------------------------------
   // The highest of what is granted to the principal, to its groups and to everyone who is
   // authenticated, narrowed by the scope. A super admin has kAdminister everywhere the scope lets

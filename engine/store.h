@@ -241,6 +241,10 @@ class Store {
   // is dead, and copies those that are partly dead into a next generation. Beside readers and
   // writers; what they still need stays.
   virtual Result<ReclaimReport> reclaim(const ReclaimOptions& options) = 0;
+  // The number of the newest commit that a look-up or view begun now sees at least. From memory,
+  // for whoever keeps answers: as long as the number from before an answer was looked up stays, and
+  // AccessControl::generation() with it, a new look-up would find the same.
+  virtual Sequence visible_sequence() const = 0;
   virtual Result<StoreInfo> info() = 0;
 
   // Accounting. Both work on the newest checkpoint, and make one first where the store is open for

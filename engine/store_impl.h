@@ -76,6 +76,7 @@ class StoreImpl : public Store, private RecoveredStore {
   Status checkpoint() override;
   Result<ReclaimReport> reclaim(const ReclaimOptions& options) override;
   std::shared_ptr<void> verify_hits() override { return blocks_->verify_hits(); }
+  Sequence visible_sequence() const override { return queue_->durable_sequence(); }
   Result<StoreInfo> info() override;
   Result<WouldFree> would_free(const std::vector<UsageTarget>& targets,
                                const UsageProgress& progress) override;

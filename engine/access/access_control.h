@@ -47,6 +47,7 @@ class AccessControlImpl final : public AccessControl {
   Result<Caller> authenticate_token(std::string_view secret) override;
   Result<KeyCaller> find_key(std::string_view id) override;
   Status flush_last_used() override;
+  uint64_t generation() const override { return generation_; }
   Result<AccessLevel> level(const Caller& caller, ContainerId container) override;
   Status set_grant(ContainerId container, PrincipalId principal, AccessLevel level) override;
   Status grants(ContainerId container, const std::function<bool(const Grant&)>& visit) override;

@@ -59,6 +59,7 @@ void CommitQueue::publish(const HeadState& state) {
   HeadState next = state;
   std::lock_guard lock(published_mu_);
   std::swap(published_, next);  // the former one is freed outside
+  published_sequence_.store(state.sequence, std::memory_order_release);
 }
 
 std::optional<Error> CommitQueue::failure() {

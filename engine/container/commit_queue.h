@@ -83,6 +83,8 @@ class CommitQueue {
   void drain();
 
   HeadState durable() const;
+  // durable().sequence, or for a moment less; without a lock.
+  Sequence durable_sequence() const { return published_sequence_.load(std::memory_order_acquire); }
   struct GroupStats {
     uint64_t commits = 0;                  // that are durable, of this life
     std::array<uint64_t, 13> groups{};     // of up to 1, 2, 4, ..., 4096 commits
@@ -162,6 +164,8 @@ class CommitQueue {
   // Readers take this one alone: they never wait for what is done under the other [INV-3].
   mutable std::mutex published_mu_;
   HeadState published_;  // guarded by published_mu_; equal to durable_
+  // Set behind it: what is read after this number is that state or a later one.
+  std::atomic<Sequence> published_sequence_{0};
 
   mutable std::mutex mu_;  // taken before published_mu_
   std::condition_variable changed_;

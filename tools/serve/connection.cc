@@ -326,37 +326,36 @@ Task<Result<std::vector<SharedBytes>>> Connection::next_parts(BodySource& source
 }
 
 Task<bool> Connection::respond(Response& response) {
-  std::vector<SharedBytes> parts;
-  if (response.source != nullptr &&
-      (request_.method == "HEAD" || never_has_body(response.status))) {
+  const bool sends_body = request_.method != "HEAD" && !never_has_body(response.status);
+  if (!sends_body) {
     response.source.reset();
-  } else if (response.source != nullptr) {
+    response.parts.clear();
+  } else if (response.source != nullptr && response.parts.empty()) {
     // Before anything is sent: what fails here can still be told.
     auto first = co_await next_parts(*response.source);
-    if (first.ok()) parts = std::move(*first);
-    const uint64_t size = response.body.size() + total_of(parts);
     if (!first.ok()) {
       fail(response, first.error().message());
-    } else if (response.length && (parts.empty() ? size != *response.length
-                                                 : size > *response.length)) {
-      parts.clear();
-      fail(response, "the body's source has another length than it said");
-    } else if (parts.empty()) {
+    } else if (first->empty()) {
       response.source.reset();
+    } else {
+      response.parts = std::move(*first);
     }
   }
-  const bool sends_body = request_.method != "HEAD" && !never_has_body(response.status);
+  const uint64_t at_hand = response.body.size() + total_of(response.parts);
+  if (sends_body && response.length &&
+      (response.source == nullptr ? at_hand != *response.length : at_hand > *response.length)) {
+    fail(response, "the body has another length than was said");
+  }
   bool keep = keeps_alive(response);
   HeadOptions head;
-  const bool from_source = response.source != nullptr || !parts.empty();
   if (never_has_body(response.status)) {
     // (no framing at all)
   } else if (!sends_body) {
     if (response.length || !response.body.empty()) {
       head.content_length = response.length.value_or(response.body.size());
     }
-  } else if (!from_source) {
-    head.content_length = response.body.size();
+  } else if (response.source == nullptr) {
+    head.content_length = response.body.size() + total_of(response.parts);
   } else if (response.length) {
     head.content_length = response.length;
   } else if (parser_.is_http10()) {
@@ -370,7 +369,6 @@ Task<bool> Connection::respond(Response& response) {
   head.request_id = request_.id;
   head_.clear();
   if (!append_head(head_, response, head)) {
-    parts.clear();
     fail(response, "a field of the response has control characters");
     head.chunked = false;
     head.content_length = response.body.size();
@@ -381,20 +379,18 @@ Task<bool> Connection::respond(Response& response) {
     const bool written = flush_at_once() ? !broken_ : co_await flush();
     co_return written && keep;
   }
-  const bool written = co_await write_body(
-      response, std::move(parts), from_source ? head.content_length : std::nullopt, head.chunked);
+  const bool written = co_await write_body(response, head.content_length, head.chunked);
   co_return written && keep;
 }
 
-// Behind the head, which is the first of the parts to be written. `length`: what was promised for a
-// source.
-Task<bool> Connection::write_body(Response& response, std::vector<SharedBytes> parts,
-                                  std::optional<uint64_t> length, bool chunked) {
+// Behind the head, which is the first of the parts to be written. `length`: what was promised.
+Task<bool> Connection::write_body(Response& response, std::optional<uint64_t> length,
+                                  bool chunked) {
   static constexpr std::string_view kLineEnd = "\r\n";
   static constexpr std::string_view kLastChunk = "0\r\n\r\n";
   std::string_view text = response.body;
   for (;;) {
-    const size_t piece = text.size() + total_of(parts);
+    const size_t piece = text.size() + total_of(response.parts);
     if (length && response_bytes_ + piece > *length) {
       response.error = "the body's source has more bytes than it said";
       co_return false;
@@ -404,7 +400,7 @@ Task<bool> Connection::write_body(Response& response, std::vector<SharedBytes> p
       add_part(chunk_line_.data(), static_cast<size_t>(end - chunk_line_.data()));
     }
     add_part(text.data(), text.size());
-    for (const SharedBytes& part : parts) add_part(part.bytes.data(), part.bytes.size());
+    for (const SharedBytes& part : response.parts) add_part(part.bytes.data(), part.bytes.size());
     if (chunked && piece > 0) add_part(kLineEnd.data(), kLineEnd.size());
     const bool last = response.source == nullptr || (length && response_bytes_ + piece == *length);
     if (chunked && last) add_part(kLastChunk.data(), kLastChunk.size());
@@ -412,15 +408,15 @@ Task<bool> Connection::write_body(Response& response, std::vector<SharedBytes> p
     response_bytes_ += piece;
     if (last) break;
     text = {};
-    parts.clear();
+    response.parts.clear();
     auto next = co_await next_parts(*response.source);
     if (broken_) co_return false;
     if (!next.ok()) {
       response.error = next.error().message();
       co_return false;
     }
-    parts = std::move(*next);
-    if (parts.empty()) response.source.reset();
+    response.parts = std::move(*next);
+    if (response.parts.empty()) response.source.reset();
   }
   if (length && response_bytes_ < *length) {
     response.error = "the body's source has fewer bytes than it said";
@@ -505,6 +501,7 @@ Task<bool> Connection::answer(const Refusal& refusal) {
     if (response.error.empty()) response.error = error.what();
   }
   response.source.reset();
+  response.parts.clear();
   note(response);
   co_return goes_on;
 }

@@ -69,8 +69,7 @@ class Connection final : public Body {
   Task<Refusal> next_request();       // status -1: there is none
   Task<bool> answer(const Refusal& refusal);  // true: the connection goes on
   Task<bool> respond(Response& response);
-  Task<bool> write_body(Response& response, std::vector<SharedBytes> parts,
-                        std::optional<uint64_t> length, bool chunked);
+  Task<bool> write_body(Response& response, std::optional<uint64_t> length, bool chunked);
   Task<Result<std::vector<SharedBytes>>> next_parts(BodySource& source);
   void fail(Response& response, std::string_view why);
   bool keeps_alive(const Response& response) const;

@@ -25,44 +25,34 @@ class ContentSource : public BodySource {
         left_(length),
         version_(version) {}
 
-  // Reads the part that next() hands out first.
-  Task<Status> begin() {
-    auto first = co_await read();
-    if (!first.ok()) co_return std::move(first).error();
-    ready_ = std::move(*first);
-    co_return ok();
-  }
+  bool at_end() const { return left_ == 0; }
 
-  Task<Result<Parts>> next() override {
-    if (!ready_.empty()) co_return std::exchange(ready_, {});
-    co_return co_await read();
-  }
-
- private:
-  Task<Result<Parts>> read() {
-    if (left_ == 0) co_return Parts{};
-    auto parts = co_await workers_.run_quick(
-        [this] { return view_->read_shared(object_, at_, left_, version_); });
-    if (!parts.ok()) co_return std::move(parts).error();
+  Result<Parts> read() {
+    if (left_ == 0) return Parts{};
+    RAMET_ASSIGN(Parts parts, view_->read_shared(object_, at_, left_, version_));
     uint64_t bytes = 0;
-    for (const SharedBytes& part : *parts) bytes += part.bytes.size();
+    for (const SharedBytes& part : parts) bytes += part.bytes.size();
     if (bytes == 0 || bytes > left_) {
-      co_return Error(ErrorCode::kCorruption,
-                      fmt::format("object {} has not the bytes from {} on that its size promises",
-                                  to_uuid(object_), at_));
+      return Error(ErrorCode::kCorruption,
+                   fmt::format("object {} has not the bytes from {} on that its size promises",
+                               to_uuid(object_), at_));
     }
     at_ += bytes;
     left_ -= bytes;
-    co_return parts;
+    return parts;
   }
 
+  Task<Result<Parts>> next() override {
+    return workers_.run_quick([this] { return read(); });
+  }
+
+ private:
   Workers& workers_;
-  const std::shared_ptr<const View> view_;
+  std::shared_ptr<const View> view_;
   const ObjectId object_;
   uint64_t at_;
   uint64_t left_;
   const VersionNumber version_;
-  Parts ready_;
 };
 
 // Fills `into` as far as there is something.
@@ -79,15 +69,13 @@ Task<Result<size_t>> fill(Body& body, std::span<char> into) {
 
 }  // namespace
 
-Task<Result<std::unique_ptr<BodySource>>> open_content(Workers& workers,
-                                                       std::shared_ptr<const View> view,
-                                                       ObjectId object, uint64_t from,
-                                                       uint64_t length, VersionNumber version) {
-  auto source = std::make_unique<ContentSource>(workers, std::move(view), object, from, length,
-                                                version);
-  const Status begun = co_await source->begin();
-  if (!begun.ok()) co_return begun.error();
-  co_return std::unique_ptr<BodySource>(std::move(source));
+Status set_content(Response& response, Workers& workers, std::shared_ptr<const View> view,
+                   ObjectId object, uint64_t from, uint64_t length, VersionNumber version) {
+  ContentSource source(workers, std::move(view), object, from, length, version);
+  RAMET_ASSIGN(response.parts, source.read());
+  response.length = length;
+  if (!source.at_end()) response.source = std::make_unique<ContentSource>(std::move(source));
+  return ok();
 }
 
 Task<Result<BodyHead>> read_head(Body& body, size_t max) {

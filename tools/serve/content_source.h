@@ -15,13 +15,15 @@
 
 namespace ramet::serve {
 
-// `length` bytes of an object's content from `from` on, as the body of a response. The first part
-// is read before this returns, so that damage at the beginning still becomes a status; cached parts
-// never leave the connection's thread. Holds the view. Memory: one part, some 1 MiB. The errors of
-// View::read_shared(); kCorruption also if there is less content than `length`.
-Task<Result<std::unique_ptr<BodySource>>> open_content(
-    Workers& workers, std::shared_ptr<const View> view, ObjectId object, uint64_t from,
-    uint64_t length, VersionNumber version = kCurrentVersion);
+// Makes `length` bytes of an object's content from `from` on the body of the response. The first
+// part is read at once, so that damage at the beginning still becomes a status: to be called where
+// waiting for the disk is right, or in a NoWaitScope (kWouldWait). The rest is read while it is
+// sent; what is cached never leaves the connection's thread. Holds the view until all is read.
+// Memory: one part, some 1 MiB. The errors of View::read_shared(); kCorruption also if there is
+// less content than `length`.
+Status set_content(Response& response, Workers& workers, std::shared_ptr<const View> view,
+                   ObjectId object, uint64_t from, uint64_t length,
+                   VersionNumber version = kCurrentVersion);
 
 // Bodies up to this are kept in memory and committed at once, so that a conflict is tried again
 // with the same bytes; longer ones are staged (staging.h).

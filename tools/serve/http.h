@@ -89,8 +89,9 @@ class BodySource {
 struct Response {
   int status = 200;
   Fields fields;      // Content-Length, Date, Server and Connection are the server's
-  std::string body;   // sent before `source`
-  std::unique_ptr<BodySource> source;
+  std::string body;                // sent first,
+  std::vector<SharedBytes> parts;  // then these,
+  std::unique_ptr<BodySource> source;  // then what comes of it
   // Of the whole body where there is a source; none: chunked. For HEAD: what GET would have.
   std::optional<uint64_t> length;
   bool close = false;  // the connection ends behind it

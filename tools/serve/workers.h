@@ -34,15 +34,21 @@ class Workers {
     co_return std::move(*done);
   }
 
-  // Calls `work`, which returns a Result or Status, here if it need not wait, else on a worker: it
-  // may be called twice, and must not keep anything of the first time.
+  // What `work`, which returns a Result or Status, gives if it need not wait for the disk, here and
+  // now; else nothing: run() does it then. So it may be called twice, and must not keep anything of
+  // the first time.
+  template <typename Work>
+  static std::optional<std::invoke_result_t<Work&>> at_once(Work& work) {
+    const NoWaitScope no_wait;
+    std::optional<std::invoke_result_t<Work&>> result(work());
+    if (!result->ok() && result->error().code() == ErrorCode::kWouldWait) result.reset();
+    return result;
+  }
+
+  // Both. (A coroutine costs as much as a look-up: what every request does calls both itself.)
   template <typename Work>
   Task<std::invoke_result_t<Work&>> run_quick(Work work) {
-    {
-      const NoWaitScope no_wait;
-      auto result = work();
-      if (result.ok() || result.error().code() != ErrorCode::kWouldWait) co_return result;
-    }
+    if (auto result = at_once(work)) co_return std::move(*result);
     co_return co_await run(std::move(work));
   }
 

@@ -126,6 +126,7 @@ class RestTest : public testing::Test {
           got.status = response.status;
           got.fields = std::move(response.fields);
           got.body = std::move(response.body);
+          for (const SharedBytes& bytes : response.parts) got.body += bytes.bytes;
           got.operation = response.operation;
           size_t count = 0;
           while (response.source && (parts == 0 || count++ < parts)) {

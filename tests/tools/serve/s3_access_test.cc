@@ -126,6 +126,43 @@ TEST_F(S3AccessTest, PoliciesAllowAndDeny) {
   EXPECT_EQ(ask("ada", "DELETE", "/bkt/priv/k").status, 204);
 }
 
+// Answers that are kept are those of now, and the caller's own.
+TEST_F(S3AccessTest, WhatWasAnsweredBeforeIsAnsweredNoMoreOnceItChanged) {
+  make_bucket("bkt");
+  ask("ada", "PUT", "/bkt/k", "one", {{"x-amz-checksum-algorithm", "CRC32"}});
+  const PrincipalId bob = access().principal("bob")->id;
+  const auto set = [&](AccessLevel level) {
+    ASSERT_TRUE(access().set_grant(id_of("bkt"), bob, level).ok());
+  };
+  for (int round = 0; round < 3; ++round) {
+    EXPECT_EQ(get("/bkt/k"), "one");
+    EXPECT_EQ(code(ask("bob", "GET", "/bkt/k")), "AccessDenied");
+    set(AccessLevel::kView);
+    for (int i = 0; i < 3; ++i) EXPECT_EQ(ask("bob", "GET", "/bkt/k").body, "one");
+    EXPECT_EQ(ask("bob", "HEAD", "/bkt/k").length, 3u);
+    EXPECT_EQ(ask("bob", "GET", "/bkt/k", "", {{"Range", "bytes=1-1"}}).body, "n");
+    EXPECT_EQ(ask("bob", "GET", "/bkt/k").header("x-amz-checksum-crc32"), "");
+    EXPECT_NE(ask("bob", "GET", "/bkt/k", "", {{"x-amz-checksum-mode", "ENABLED"}})
+                  .header("x-amz-checksum-crc32"), "");
+    set(AccessLevel::kNone);
+  }
+  set(AccessLevel::kView);
+  EXPECT_EQ(ask("bob", "GET", "/bkt/k").body, "one");
+  const std::string policy =
+      R"({"Version":"2012-10-17","Statement":[{"Effect":"Deny","Principal":"*",
+         "Action":"s3:GetObject","Resource":"arn:aws:s3:::bkt/*",
+         "Condition":{"StringEquals":{"aws:UserAgent":"robot"}}}]})";
+  EXPECT_EQ(ask("ada", "PUT", "/bkt?policy", policy).status, 204);
+  EXPECT_EQ(ask("bob", "GET", "/bkt/k").body, "one");
+  EXPECT_EQ(code(ask("bob", "GET", "/bkt/k", "", {{"User-Agent", "robot"}})), "AccessDenied");
+  EXPECT_EQ(ask("ada", "DELETE", "/bkt?policy").status, 204);
+  EXPECT_EQ(ask("bob", "GET", "/bkt/k", "", {{"User-Agent", "robot"}}).body, "one");
+  ask("ada", "PUT", "/bkt/k", "two");
+  EXPECT_EQ(ask("bob", "GET", "/bkt/k").body, "two");
+  EXPECT_EQ(ask("ada", "DELETE", "/bkt/k").status, 204);
+  EXPECT_EQ(code(ask("bob", "GET", "/bkt/k")), "NoSuchKey");
+}
+
 TEST_F(S3AccessTest, AccessListsAsFarAsTheyMap) {
   make_bucket("bkt");
   EXPECT_EQ(ask("ada", "GET", "/bkt?acl").all("Permission"),

@@ -195,6 +195,7 @@ class S3Test : public testing::Test {
           answer.status = response.status;
           answer.fields = response.fields;
           answer.body = response.body;
+          for (const SharedBytes& piece : response.parts) answer.body += piece.bytes;
           answer.length = response.length;
           answer.operation = response.operation;
           while (response.source != nullptr) {

@@ -104,7 +104,7 @@ struct Call {
   // Calls `work`, which returns a Result, here if it need not wait for the disk, else on a worker.
   template <typename Work>
   Task<std::invoke_result_t<Work&>> quick(Work work) {
-    co_return co_await workers().run_quick([this, &work] {
+    return workers().run_quick([this, work = std::move(work)]() mutable {
       status = 0;
       return work();
     });

@@ -23,11 +23,12 @@ std::string safe_field(std::string_view text) {
   return out;
 }
 
-Task<Answer> send(Call& call, Opened opened) {
+// The answer to a GET or HEAD of it. May read from the disk.
+Answer show(Call& call, Opened opened) {
   const ObjectInfo& info = opened.found.object;
   const Request& request = call.request;
   if (info.entry_class != EntryClass::kFile && info.entry_class != EntryClass::kRecord) {
-    co_return call.refuse(409, ErrorCode::kFailedPrecondition,
+    return call.refuse(409, ErrorCode::kFailedPrecondition,
                           fmt::format("it is a {}, which has no content",
                                       class_name(info.entry_class)));
   }
@@ -40,9 +41,9 @@ Task<Answer> send(Call& call, Opened opened) {
   response.fields.set("X-Ramet-Object", to_uuid(info.id));
   response.fields.set("X-Ramet-Version", std::to_string(info.version));
   switch (check_conditions(request, etag, info.attributes.modified)) {
-    case Condition::kNotModified: response.status = 304; co_return response;
+    case Condition::kNotModified: response.status = 304; return response;
     case Condition::kFailed:
-      co_return call.refuse(412, ErrorCode::kFailedPrecondition,
+      return call.refuse(412, ErrorCode::kFailedPrecondition,
                             "the object has the entity tag " + etag);
     case Condition::kGo: break;
   }
@@ -59,7 +60,7 @@ Task<Answer> send(Call& call, Opened opened) {
         Response refused = problem(request, 416, "invalid_argument",
                                    fmt::format("the object has {} bytes", info.size));
         refused.fields.set("Content-Range", fmt::format("bytes */{}", info.size));
-        co_return refused;
+        return refused;
       }
       from = range->from;
       length = range->length;
@@ -70,17 +71,16 @@ Task<Answer> send(Call& call, Opened opened) {
   }
   response.length = length;
   if (request.method != "HEAD" && length > 0) {
-    RAMET_CO_ASSIGN(response.source,
-                    co_await open_content(call.workers(), std::move(opened.view), info.id, from,
-                                          length, opened.found.version));
+    RAMET_TRY(set_content(response, call.workers(), std::move(opened.view), info.id, from, length,
+                          opened.found.version));
   }
-  co_return response;
+  return response;
 }
 
 }  // namespace
 
 Task<Answer> get_content(Call& call) {
-  auto opened = co_await call.quick([&]() -> Result<Opened> {
+  return call.quick([&call]() -> Answer {
     RAMET_ASSIGN(const Place place,
                  place_of_url(call.container.flat, call.raw_param("path"), false, false));
     Opened out;
@@ -91,14 +91,12 @@ Task<Answer> get_content(Call& call) {
       return call.refuse(409, ErrorCode::kFailedPrecondition,
                          fmt::format("'{}' is a folder", place.path));
     }
-    return out;
+    return show(call, std::move(out));
   });
-  if (!opened.ok()) co_return std::move(opened).error();
-  co_return co_await send(call, std::move(*opened));
 }
 
 Task<Answer> get_content_by_id(Call& call) {
-  auto opened = co_await call.quick([&]() -> Result<Opened> {
+  return call.quick([&call]() -> Answer {
     RAMET_ASSIGN(const std::string text, call.param("object"));
     const Error missing(ErrorCode::kNotFound, fmt::format("there is no object '{}'", text));
     const auto id = parse_uuid<ObjectId>(text);
@@ -114,10 +112,8 @@ Task<Answer> get_content_by_id(Call& call) {
       return std::move(found).error();
     }
     out.found = std::move(*found);
-    return out;
+    return show(call, std::move(out));
   });
-  if (!opened.ok()) co_return std::move(opened).error();
-  co_return co_await send(call, std::move(*opened));
 }
 
 // --- storing -------------------------------------------------------------------------------------

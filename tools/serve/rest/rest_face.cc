@@ -3,13 +3,17 @@
 
 #include <fmt/format.h>
 
+#include "tools/serve/answer_cache.h"
 #include "tools/serve/rest/call.h"
 #include "tools/serve/rest/changes.h"
+#include "tools/serve/rest/handlers.h"
 #include "tools/serve/rest/jobs.h"
 
 namespace ramet::serve {
 namespace rest {
 namespace {
+
+constexpr size_t kKeptBytesMax = 32u << 20;  // of answers
 
 AccessLevel level_of(Need need) {
   switch (need) {
@@ -81,6 +85,14 @@ bool is_tricky(std::string_view path) {
   return false;
 }
 
+// What an answer of content depends on beside the state of the store; nothing: it is not kept.
+std::string answer_key(const Call& call) {
+  if (!call.request.query.empty()) return {};
+  std::string key = begin_answer_key(call.caller, call.request);
+  if (!key.empty()) key += call.request.path;
+  return key;
+}
+
 class RestFace : public Face {
  public:
   explicit RestFace(Services& services)
@@ -94,15 +106,30 @@ class RestFace : public Face {
 
   Task<Response> handle(Request& request, Body& body) override {
     Call call{rest_, request, body, nullptr, {}, {}, {}, {}, {}, AccessLevel::kNone, 0};
-    Response response = co_await answer(call);
-    response.principal = call.caller.principal.name;
+    const StateStamp stamp = stamp_of(rest_.services);
+    const auto ask = [&] { return rest_.authenticator.authenticate(request); };
+    auto authenticated = Workers::at_once(ask);
+    if (!authenticated) authenticated = co_await call.workers().run(ask);
+    if (!authenticated->ok()) {
+      Response refused = refuse_login(request, authenticated->error());
+      refused.operation = "rest.none";
+      co_return finished(std::move(refused));
+    }
+    call.caller = std::move(**authenticated);
+    const std::string key = answer_key(call);
+    if (!key.empty()) {
+      if (auto kept = kept_.find(key, stamp)) {
+        kept->principal = call.caller.principal.name;
+        co_return std::move(*kept);
+      }
+    }
+    Response response = finished(co_await answer(call));
     response.operation =
         call.route == nullptr ? "rest.none" : "rest." + std::string(call.route->operation);
-    // Nobody on the way keeps what is somebody's; and nobody guesses at types.
-    if (!response.fields.find("cache-control")) {
-      response.fields.set("Cache-Control", "private, no-cache");
-    }
-    response.fields.set("X-Content-Type-Options", "nosniff");
+    const bool keeps = !key.empty() && response.status == 200 && call.route != nullptr &&
+                       call.route->handler == get_content;
+    if (keeps) kept_.put(key, stamp, response);
+    response.principal = call.caller.principal.name;
     co_return response;
   }
 
@@ -119,12 +146,17 @@ class RestFace : public Face {
     return refused;
   }
 
+  static Response finished(Response response) {
+    // Nobody on the way keeps what is somebody's; and nobody guesses at types.
+    if (!response.fields.find("cache-control")) {
+      response.fields.set("Cache-Control", "private, no-cache");
+    }
+    response.fields.set("X-Content-Type-Options", "nosniff");
+    return response;
+  }
+
   Task<Response> answer(Call& call) {
     const Request& request = call.request;
-    auto authenticated =
-        co_await call.quick([&] { return rest_.authenticator.authenticate(request); });
-    if (!authenticated.ok()) co_return refuse_login(request, authenticated.error());
-    call.caller = std::move(*authenticated);
     if (is_tricky(request.path)) {
       co_return problem(request, Error(ErrorCode::kInvalidArgument,
                                        "the path holds '.' or '..', which are not names"));
@@ -140,17 +172,21 @@ class RestFace : public Face {
       refused.fields.set("Allow", allowed);
       co_return refused;
     }
-    auto allowed_in = co_await call.quick([&]() -> Status {
+    const auto check = [&]() -> Status {
+      call.status = 0;
       RAMET_TRY(check_need(call));
       return check_query(call);
-    });
-    if (!allowed_in.ok()) co_return problem(request, allowed_in.error(), call.status);
+    };
+    auto allowed_in = Workers::at_once(check);
+    if (!allowed_in) allowed_in = co_await call.workers().run(check);
+    if (!allowed_in->ok()) co_return problem(request, allowed_in->error(), call.status);
     Answer answer = co_await call.route->handler(call);
     if (!answer.ok()) co_return problem(request, answer.error(), call.status);
     co_return std::move(*answer);
   }
 
   Rest rest_;
+  AnswerCache kept_{kKeptBytesMax};
 };
 
 }  // namespace

@@ -12,6 +12,7 @@ namespace ramet::serve::s3 {
 namespace {
 
 constexpr size_t kPoliciesMax = 256;
+constexpr size_t kKeptBytesMax = 32u << 20;  // of answers
 
 bool manages_policy(Op op) {
   return op == Op::kGetBucketPolicy || op == Op::kPutBucketPolicy ||
@@ -47,6 +48,32 @@ std::optional<std::string> context_of(const Call& call, std::string_view key) {
   if (is("s3:VersionId")) return param("versionId");
   if (key.size() > 3) return field(key.substr(3));  // "s3:x-amz-acl"
   return std::nullopt;
+}
+
+// What an answer of content depends on beside the state of the store; nothing: it is not kept.
+std::string answer_key(const Call& call) {
+  if (call.operation->op != Op::kGetObject && call.operation->op != Op::kHeadObject) return {};
+  for (const auto& [name, value] : call.params) {
+    if (name == "x-id") continue;  // how some clients name the operation
+    if (!same_name(std::string_view(name).substr(0, 6), "x-amz-")) return {};
+  }
+  std::string_view checksums;
+  for (const Fields::Field& field : call.request.fields) {
+    const std::string_view name = field.name;
+    if (same_name(name, "origin")) return {};
+    if (name.size() < 2 || name[1] != '-') continue;
+    if (same_name(name, "x-amz-date") || same_name(name, "x-amz-content-sha256")) continue;
+    if (!same_name(name, "x-amz-checksum-mode")) return {};
+    checksums = field.value;
+  }
+  std::string key = begin_answer_key(call.caller, call.request);
+  if (key.empty()) return {};
+  for (const std::string_view part : {checksums, std::string_view(call.target.bucket)}) {
+    key += std::to_string(part.size()) + ':';
+    key += part;
+  }
+  key += call.target.key;
+  return key;
 }
 
 }  // namespace
@@ -90,7 +117,9 @@ Response xml_response(std::string xml, int status) {
   return response;
 }
 
-S3Face::S3Face(Services& services) : services_(services) { remove_old_staging(); }
+S3Face::S3Face(Services& services) : services_(services), kept_(kKeptBytesMax) {
+  remove_old_staging();
+}
 S3Face::~S3Face() = default;
 
 Task<Response> S3Face::handle(Request& request, Body& body) {
@@ -120,6 +149,7 @@ Task<Response> S3Face::handle(Request& request, Body& body) {
   if (request.method == "HEAD") {
     if (!response.length) response.length = response.body.size();
     response.body.clear();
+    response.parts.clear();
     response.source.reset();
   }
   co_return response;
@@ -158,15 +188,32 @@ Task<Outcome<Response>> S3Face::serve(Call& call) {
     auto answer = co_await post_object(call);
     co_return answer;
   }
-  auto admitted = co_await services_.workers.run_quick([&]() { return admit(call); });
-  if (!admitted.ok()) co_return std::move(admitted).error();
-  auto answer = co_await dispatch(call);
-  co_return answer;
+  auto answered = co_await answer(call);
+  co_return answered;
 }
 
-Outcome<void> S3Face::admit(Call& call) {
-  RAMET_TRY(authenticate(call));
-  return authorize(call);
+Task<Outcome<Response>> S3Face::answer(Call& call) {
+  const StateStamp stamp = stamp_of(services_);
+  const auto ask = [&]() { return authenticate(call); };
+  auto authenticated = Workers::at_once(ask);
+  if (!authenticated) authenticated = co_await services_.workers.run(ask);
+  if (!authenticated->ok()) co_return std::move(*authenticated).error();
+  const std::string key = answer_key(call);
+  if (!key.empty()) {
+    if (auto kept = kept_.find(key, stamp)) co_return std::move(*kept);
+  }
+  const auto check = [&]() { return authorize(call); };
+  auto allowed = Workers::at_once(check);
+  if (!allowed) allowed = co_await services_.workers.run(check);
+  if (!allowed->ok()) co_return std::move(*allowed).error();
+  auto answered = co_await dispatch(call);
+  if (!key.empty() && answered.ok() && answered->status == 200) {
+    // What a policy says may depend on more than the key.
+    const auto look = [&]() { return document(*call.view, kPolicyDocument); };
+    auto policy = Workers::at_once(look);
+    if (policy && policy->ok() && !**policy) kept_.put(key, stamp, *answered);
+  }
+  co_return answered;
 }
 
 Outcome<void> S3Face::authenticate(Call& call) {

@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "tools/function_ref.h"
+#include "tools/serve/answer_cache.h"
 #include "tools/serve/login_limiter.h"
 #include "tools/serve/s3/cors.h"
 #include "tools/serve/s3/operations.h"
@@ -85,8 +86,9 @@ class S3Face : public Face {
 
   // --- face.cc: the way in ----------------------------------------------------------------------
   Task<Outcome<Response>> serve(Call& call);
+  // Answers from memory where that is right, else by dispatch().
+  Task<Outcome<Response>> answer(Call& call);
   Task<Outcome<Response>> dispatch(Call& call);
-  Outcome<void> admit(Call& call);
   Outcome<void> authenticate(Call& call);
   // The key that a claim names; SlowDown for those who must wait since they were wrong too often.
   Outcome<AccessControl::KeyCaller> find_access_key(const Call& call);
@@ -227,6 +229,7 @@ class S3Face : public Face {
   Outcome<Response> list_parts(Call& call);
 
   Services& services_;
+  AnswerCache kept_;
   SigningKeys signing_keys_;
   LoginLimiter limiter_;
   std::mutex mutex_;

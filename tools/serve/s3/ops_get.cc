@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include "engine/object_keys.h"
+#include "tools/serve/content_source.h"
 #include "tools/serve/s3/face.h"
 #include "tools/serve/s3/names.h"
 #include "tools/serve/s3/object_meta.h"
@@ -13,45 +14,6 @@
 
 namespace ramet::serve::s3 {
 namespace {
-
-constexpr uint64_t kPieceBytes = 1u << 20;
-
-// The content of one version from its view, a piece at a time.
-class ObjectSource : public BodySource {
- public:
-  ObjectSource(Workers& workers, std::shared_ptr<const View> view, const ObjectInfo& info,
-               VersionNumber version, uint64_t from, uint64_t length)
-      : workers_(workers),
-        view_(std::move(view)),
-        id_(info.id),
-        version_(version),
-        at_(from),
-        left_(length) {}
-
-  Task<Result<std::vector<SharedBytes>>> next() override {
-    if (left_ == 0) co_return std::vector<SharedBytes>();
-    auto pieces = co_await workers_.run_quick([&]() {
-      return view_->read_shared(id_, at_, std::min(left_, kPieceBytes), version_);
-    });
-    if (!pieces.ok()) co_return std::move(pieces).error();
-    uint64_t bytes = 0;
-    for (const SharedBytes& piece : *pieces) bytes += piece.bytes.size();
-    if (bytes == 0 || bytes > left_) {
-      co_return Error(ErrorCode::kCorruption, "the content is not as long as its object says");
-    }
-    at_ += bytes;
-    left_ -= bytes;
-    co_return std::move(*pieces);
-  }
-
- private:
-  Workers& workers_;
-  std::shared_ptr<const View> view_;
-  ObjectId id_;
-  VersionNumber version_;
-  uint64_t at_;
-  uint64_t left_;
-};
 
 // response-content-type and the like; only in signed requests, which all are here.
 void override_fields(const Call& call, Fields& fields) {
@@ -230,8 +192,7 @@ Outcome<Response> S3Face::get_object(Call& call) {
   if (call.request.method == "GET" && length > 0) {
     const VersionNumber version =
         call.param("versionId") != nullptr ? info.version : kCurrentVersion;
-    response.source = std::make_unique<ObjectSource>(services_.workers, found.view, info, version,
-                                                     from, length);
+    RAMET_TRY(set_content(response, services_.workers, found.view, info.id, from, length, version));
   }
   return response;
 }
