@@ -28,6 +28,9 @@ struct StoreOptions {
   uint64_t dirty_bytes_max = 64ull << 20;     // dirty nodes in memory before a checkpoint
   uint64_t replay_bytes_max = 256ull << 20;   // log and data behind a checkpoint before the next
   uint64_t transaction_bytes_max = 16ull << 20;  // a bigger transaction spills its nodes to disk
+  uint64_t long_content_bytes = 64ull << 10;  // content whose extents take more in a commit is
+                                              // written as nodes of its own before it: what copies
+                                              // share is on disk from the beginning
   uint64_t graft_entries_min = 512;           // clones of folders share nodes of the source's tree
                                               // from so many neighbouring entries on, not less
   uint64_t commit_segment_bytes = 64ull << 20;

@@ -115,7 +115,9 @@ bool touch_all(const Touch& touch, const std::vector<Operation>& operations) {
       if (!touch_key(touch, operation.key)) return false;
       continue;
     }
-    if (operation.kind != OperationKind::kEraseRange) return false;
+    if (operation.kind != OperationKind::kEraseRange && operation.kind != OperationKind::kGraft) {
+      return false;
+    }
     const ByteView object = object_of_range(operation);
     if (object.empty()) return false;
     touch.add(touch.hash(kObject, object));

@@ -1,7 +1,9 @@
 #include "engine/container/transaction_impl.h"
 
 #include <algorithm>
+#include <map>
 #include <set>
+#include <utility>
 
 #include <fmt/format.h>
 
@@ -87,6 +89,7 @@ Status TransactionImpl::put(Bytes key, Bytes value, std::vector<BlockRef> refs) 
   only_removes_ = false;
   const size_t bytes = key.size() + value.size() + refs.size() * sizeof(BlockRef) + 96;
   if (!spilled_) {
+    if (container_space_of(key) == ContainerSpace::kExtent) extent_bytes_ += value.size();
     operations_.push_back(Operation::put(std::move(key), std::move(value), std::move(refs)));
   }
   return grown(bytes);
@@ -160,7 +163,9 @@ Status TransactionImpl::resolve_working_copy() {
 }
 
 bool TransactionImpl::waits_to_commit() const {
-  return only_removes_ || spilled_ || grafted_ || store_.checkpoint_is_far_behind();
+  return only_removes_ || spilled_ || grafted_ ||
+         extent_bytes_ > store_.options().long_content_bytes ||
+         store_.checkpoint_is_far_behind();
 }
 
 Result<Sequence> TransactionImpl::commit() {
@@ -204,11 +209,54 @@ Status TransactionImpl::make_request(CommitRequest& request) {
     hold_->refers_to_its_base();
   }
   for (const Operation& operation : operations_) hold_->refers_to(operation.refs);
+  if (!spilled_ && extent_bytes_ > store_.options().long_content_bytes) {
+    RAMET_TRY(write_long_content(request));
+  }
   request.blocks = ingest_.take_pending();
-  request.leans_on = ingest_.leans_on();
+  const auto leans_on = ingest_.leans_on();
+  request.leans_on.insert(request.leans_on.end(), leans_on.begin(), leans_on.end());
   request.prepare = [this](const HeadState& head, CommitRequest& commit) {
     return prepare(head, commit);
   };
+  return ok();
+}
+
+// The extents of long content are not put by the commit, entry by entry, but written as nodes that
+// it refers to. Else they would be dirty until the next checkpoint, and each copy of the object up
+// to then would have to write them itself: copies cost the same at any time [INV-5].
+Status TransactionImpl::write_long_content(CommitRequest& request) {
+  std::map<std::pair<Bytes, Bytes>, size_t> long_ones;  // bytes by range
+  for (const Operation& operation : operations_) {
+    if (operation.kind != OperationKind::kPut ||
+        container_space_of(operation.key) != ContainerSpace::kExtent) {
+      continue;
+    }
+    RAMET_ASSIGN(const ExtentKey key, decode_extent_key(operation.key));
+    KeyRange range = extent_range(key.type, key.id, key.content);
+    long_ones[{std::move(range.from), std::move(range.to)}] += operation.value.size();
+  }
+  std::erase_if(long_ones, [&](const auto& one) {
+    return one.second <= store_.options().long_content_bytes;
+  });
+  if (long_ones.empty()) return ok();
+  RAMET_TRY(ingest_.flush_pending());
+  RAMET_TRY(resolve_working_copy());
+  for (const auto& [range, bytes] : long_ones) {
+    const auto& [from, to] = range;
+    Tree part(context_, work_->share());
+    RAMET_TRY(part.keep_range(from, to, sequence_));
+    if (part.empty()) continue;  // it was removed again
+    RAMET_ASSIGN(const Root written, write_copy(context_, part.share(), sequence_));
+    RAMET_TRY(work_->erase_range(from, to, sequence_));
+    RAMET_TRY(work_->graft(from, to, written, sequence_));
+    std::erase_if(operations_, [&](const Operation& operation) {
+      return (operation.kind == OperationKind::kPut || operation.kind == OperationKind::kErase) &&
+             from <= operation.key && operation.key < to;
+    });
+    operations_.push_back(Operation::erase_range(from, to));
+    operations_.push_back(Operation::graft(from, to, written_root(written)));
+    request.leans_on.push_back({written.ref.segment, written.ref.slot});
+  }
   return ok();
 }
 

@@ -160,6 +160,7 @@ class TransactionImpl : public Transaction {
   Status resolve_working_copy();
   static void drop_unchanged(const std::set<Bytes>& theirs, std::vector<Operation>& operations);
   Status make_request(CommitRequest& request);
+  Status write_long_content(CommitRequest& request);
   void committed(Sequence sequence, const std::vector<PendingBlock>& blocks);
   Status prepare(const HeadState& head, CommitRequest& request);
   Status prepare_spilled(const Root& head, CommitRequest& request);
@@ -178,6 +179,7 @@ class TransactionImpl : public Transaction {
   std::optional<Tree> work_;  // always there; replaced when it spills
   std::vector<Operation> operations_;  // empty once spilled
   size_t operation_bytes_ = 0;         // since the last spill
+  size_t extent_bytes_ = 0;            // of these, about: extents
   bool spilled_ = false;
   bool grafted_ = false;  // operations_ do not tell all: must spill
   bool changed_ = false;

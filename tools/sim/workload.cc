@@ -125,6 +125,7 @@ StoreOptions tiny_options(std::shared_ptr<io::Env> env) {
   options.dirty_bytes_max = 24 << 10;
   options.replay_bytes_max = 160 << 10;
   options.transaction_bytes_max = 2 << 10;
+  options.long_content_bytes = 200;
   options.commit_segment_bytes = 64 << 10;
   options.node_segment_bytes = 32 << 10;
   options.data_segment_bytes = 48 << 10;
