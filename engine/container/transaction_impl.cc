@@ -184,12 +184,22 @@ void TransactionImpl::commit_async(std::shared_ptr<TransactionImpl> self,
     self.reset();
     return handler(std::move(done));
   }
+  // Given back by the thread that made it, as soon as the commit has its place in the order: nobody
+  // asks for it any more, and allocators take it badly if others give back all that is allocated.
+  std::optional<Tree> work;
   CommitRequest request;
   Status status = make_request(request);
   if (!status.ok()) {
     self.reset();
     return handler(std::move(status).error());
   }
+  prepares_once_ = true;
+  request.prepare = [this, &work, once = std::move(request.prepare)](const HeadState& head,
+                                                                     CommitRequest& commit) {
+    Status prepared = once(head, commit);
+    if (prepared.ok()) std::swap(work, work_);
+    return prepared;
+  };
   store_.commit_async(request, [self = std::move(self), handler = std::move(handler)](
                                    Result<Sequence> done,
                                    const std::vector<PendingBlock>& blocks) mutable {
@@ -308,11 +318,17 @@ Status TransactionImpl::prepare(const HeadState& head, CommitRequest& request) {
     RAMET_TRY(prepare_spilled(entry->root, request));
     return check_growth(head, record, entry->root, request);
   }
-  request.trees.back().operations = operations_;
-  drop_unchanged(theirs, request.trees.back().operations);
-  RAMET_CHECK(!is_apart || request.trees.back().operations.size() == operations_.size(),
+  const size_t count = operations_.size();
+  auto& operations = request.trees.back().operations;
+  if (prepares_once_) {
+    operations = std::move(operations_);
+  } else {
+    operations = operations_;
+  }
+  drop_unchanged(theirs, operations);
+  RAMET_CHECK(!is_apart || operations.size() == count,
               "transactions that touched the same entry were taken to be apart");
-  for (Operation& operation : request.trees.back().operations) {
+  for (Operation& operation : operations) {
     for (BlockRef& ref : operation.refs) ref = ingest_.resolved(ref);
   }
   return check_growth(head, record, entry->root, request);

@@ -186,6 +186,7 @@ class TransactionImpl : public Transaction {
   bool only_removes_ = true;
   bool moved_folders_ = false;
   bool done_ = false;
+  bool prepares_once_ = false;  // prepare() is not called again, also when it fails
   std::optional<Sequence> expected_;
   int open_writers_ = 0;
   Ingest ingest_;

@@ -7,6 +7,13 @@
 #include "engine/tree/context.h"
 
 namespace ramet::engine {
+namespace {
+
+// What a copy has room for beside what it holds.
+constexpr size_t kRoomSlots = 4;
+constexpr size_t kRoomBytes = 1024;
+
+}  // namespace
 
 MutNode::MutNode(TreeContext& context, uint8_t level)
     : level_(level), dirty_bytes_(&context.dirty_bytes) {
@@ -235,6 +242,11 @@ NodePtr MutNode::clone(TreeContext& context) const {
   to.key_bytes_ = key_bytes_;
   to.value_bytes_ = value_bytes_;
   to.garbage_ = garbage_;
+  if (is_leaf()) {  // whoever wants a copy adds something: it goes in without moving all again
+    to.slots_.reserve(slots_.size() + kRoomSlots);
+    to.heads_.reserve(heads_.size() + kRoomSlots);
+    to.heap_.reserve(heap_.size() + kRoomBytes);
+  }
   to.slots_ = slots_;
   to.heads_ = heads_;
   to.heap_ = heap_;
