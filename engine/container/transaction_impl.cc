@@ -251,8 +251,9 @@ Status TransactionImpl::write_long_content(CommitRequest& request) {
   if (long_ones.empty()) return ok();
   RAMET_TRY(ingest_.flush_pending());
   RAMET_TRY(resolve_working_copy());
-  for (const auto& [range, bytes] : long_ones) {
-    const auto& [from, to] = range;
+  for (const auto& one : long_ones) {  // (clang 14 captures no structured bindings)
+    const Bytes& from = one.first.first;
+    const Bytes& to = one.first.second;
     Tree part(context_, work_->share());
     RAMET_TRY(part.keep_range(from, to, sequence_));
     if (part.empty()) continue;  // it was removed again
