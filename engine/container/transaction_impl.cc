@@ -193,7 +193,6 @@ void TransactionImpl::commit_async(std::shared_ptr<TransactionImpl> self,
     self.reset();
     return handler(std::move(status).error());
   }
-  prepares_once_ = true;
   request.prepare = [this, &work, once = std::move(request.prepare)](const HeadState& head,
                                                                      CommitRequest& commit) {
     Status prepared = once(head, commit);
@@ -220,11 +219,10 @@ Status TransactionImpl::make_request(CommitRequest& request) {
   }
   for (const Operation& operation : operations_) hold_->refers_to(operation.refs);
   if (!spilled_ && extent_bytes_ > store_.options().long_content_bytes) {
-    RAMET_TRY(write_long_content(request));
+    RAMET_TRY(write_long_content());
   }
   request.blocks = ingest_.take_pending();
-  const auto leans_on = ingest_.leans_on();
-  request.leans_on.insert(request.leans_on.end(), leans_on.begin(), leans_on.end());
+  request.leans_on = ingest_.leans_on();
   request.prepare = [this](const HeadState& head, CommitRequest& commit) {
     return prepare(head, commit);
   };
@@ -234,7 +232,7 @@ Status TransactionImpl::make_request(CommitRequest& request) {
 // The extents of long content are not put by the commit, entry by entry, but written as nodes that
 // it refers to. Else they would be dirty until the next checkpoint, and each copy of the object up
 // to then would have to write them itself: copies cost the same at any time [INV-5].
-Status TransactionImpl::write_long_content(CommitRequest& request) {
+Status TransactionImpl::write_long_content() {
   std::map<std::pair<Bytes, Bytes>, size_t> long_ones;  // bytes by range
   for (const Operation& operation : operations_) {
     if (operation.kind != OperationKind::kPut ||
@@ -256,17 +254,17 @@ Status TransactionImpl::write_long_content(CommitRequest& request) {
     const Bytes& to = one.first.second;
     Tree part(context_, work_->share());
     RAMET_TRY(part.keep_range(from, to, sequence_));
-    if (part.empty()) continue;  // it was removed again
-    RAMET_ASSIGN(const Root written, write_copy(context_, part.share(), sequence_));
-    RAMET_TRY(work_->erase_range(from, to, sequence_));
-    RAMET_TRY(work_->graft(from, to, written, sequence_));
     std::erase_if(operations_, [&](const Operation& operation) {
       return (operation.kind == OperationKind::kPut || operation.kind == OperationKind::kErase) &&
              from <= operation.key && operation.key < to;
     });
     operations_.push_back(Operation::erase_range(from, to));
+    if (part.empty()) continue;  // it was removed again, or moved to the id of what it replaces
+    RAMET_ASSIGN(const Root written, write_copy(context_, part.share(), sequence_));
+    RAMET_TRY(work_->erase_range(from, to, sequence_));
+    RAMET_TRY(work_->graft(from, to, written, sequence_));
     operations_.push_back(Operation::graft(from, to, written_root(written)));
-    request.leans_on.push_back({written.ref.segment, written.ref.slot});
+    lean_on(written.ref);
   }
   return ok();
 }
@@ -321,10 +319,10 @@ Status TransactionImpl::prepare(const HeadState& head, CommitRequest& request) {
   }
   const size_t count = operations_.size();
   auto& operations = request.trees.back().operations;
-  if (prepares_once_) {
-    operations = std::move(operations_);
-  } else {
+  if (only_removes_) {  // it may be tried again with the reserve (StoreImpl::commit)
     operations = operations_;
+  } else {
+    operations = std::move(operations_);
   }
   drop_unchanged(theirs, operations);
   RAMET_CHECK(!is_apart || operations.size() == count,

@@ -160,7 +160,7 @@ class TransactionImpl : public Transaction {
   Status resolve_working_copy();
   static void drop_unchanged(const std::set<Bytes>& theirs, std::vector<Operation>& operations);
   Status make_request(CommitRequest& request);
-  Status write_long_content(CommitRequest& request);
+  Status write_long_content();
   void committed(Sequence sequence, const std::vector<PendingBlock>& blocks);
   Status prepare(const HeadState& head, CommitRequest& request);
   Status prepare_spilled(const Root& head, CommitRequest& request);
@@ -176,7 +176,8 @@ class TransactionImpl : public Transaction {
   const ContainerPolicy policy_;
   const Root base_;
   const Sequence sequence_;  // births of the working copy until it is committed
-  std::optional<Tree> work_;  // always there; replaced when it spills
+  // Always there; replaced when it spills, gone once commit_async() has its place in the order.
+  std::optional<Tree> work_;
   std::vector<Operation> operations_;  // empty once spilled
   size_t operation_bytes_ = 0;         // since the last spill
   size_t extent_bytes_ = 0;            // of these, about: extents
@@ -186,7 +187,6 @@ class TransactionImpl : public Transaction {
   bool only_removes_ = true;
   bool moved_folders_ = false;
   bool done_ = false;
-  bool prepares_once_ = false;  // prepare() is not called again, also when it fails
   std::optional<Sequence> expected_;
   int open_writers_ = 0;
   Ingest ingest_;

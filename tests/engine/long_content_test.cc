@@ -125,6 +125,17 @@ TEST_F(LongContentTest, ItsExtentsAreNeitherInTheLogNorDirty) {
   expect_sound();
 }
 
+TEST_F(LongContentTest, ReplacingItLogsNeitherOfBoth) {
+  put("k", content(kLongBytes, 'a'));
+  ASSERT_TRUE(store_->checkpoint().ok());
+  const std::string bytes = content(kLongBytes, 'b');
+  put("k", bytes);
+  EXPECT_LT(store_->info()->log_bytes_since_checkpoint, 16u << 10);
+  cut();
+  EXPECT_EQ(read("k"), bytes);
+  expect_sound();
+}
+
 // What a copy writes to disk, by what the segments hold when all is synced.
 TEST_F(LongContentTest, CopiesWriteLittleBeforeACheckpoint) {
   ASSERT_TRUE(store_->checkpoint().ok());

@@ -40,7 +40,7 @@ class AnswerCache {
   static constexpr size_t kBodyBytesMax = 64u << 10;  // of one answer
 
   // `bytes_max`: memory of all answers; those asked for least recently go first.
-  explicit AnswerCache(size_t bytes_max);
+  explicit AnswerCache(size_t bytes_max = 32u << 20);
 
   // The answer that was put with this key and stamp; its content is shared, not copied.
   std::optional<Response> find(std::string_view key, const StateStamp& now);

@@ -73,7 +73,6 @@ Status set_content(Response& response, Workers& workers, std::shared_ptr<const V
                    ObjectId object, uint64_t from, uint64_t length, VersionNumber version) {
   ContentSource source(workers, std::move(view), object, from, length, version);
   RAMET_ASSIGN(response.parts, source.read());
-  response.length = length;
   if (!source.at_end()) response.source = std::make_unique<ContentSource>(std::move(source));
   return ok();
 }

@@ -15,7 +15,8 @@
 
 namespace ramet::serve {
 
-// Makes `length` bytes of an object's content from `from` on the body of the response. The first
+// Makes `length` bytes of an object's content from `from` on the body of the response (whose
+// `length` is the caller's, who says it for HEAD, too). The first
 // part is read at once, so that damage at the beginning still becomes a status: to be called where
 // waiting for the disk is right, or in a NoWaitScope (kWouldWait). The rest is read while it is
 // sent; what is cached never leaves the connection's thread. Holds the view until all is read.

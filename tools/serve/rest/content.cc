@@ -29,8 +29,8 @@ Answer show(Call& call, Opened opened) {
   const Request& request = call.request;
   if (info.entry_class != EntryClass::kFile && info.entry_class != EntryClass::kRecord) {
     return call.refuse(409, ErrorCode::kFailedPrecondition,
-                          fmt::format("it is a {}, which has no content",
-                                      class_name(info.entry_class)));
+                       fmt::format("it is a {}, which has no content",
+                                   class_name(info.entry_class)));
   }
   const std::string etag = etag_of(info);
   Response response;
@@ -44,7 +44,7 @@ Answer show(Call& call, Opened opened) {
     case Condition::kNotModified: response.status = 304; return response;
     case Condition::kFailed:
       return call.refuse(412, ErrorCode::kFailedPrecondition,
-                            "the object has the entity tag " + etag);
+                         "the object has the entity tag " + etag);
     case Condition::kGo: break;
   }
   response.fields.set("Content-Type",

@@ -13,8 +13,6 @@ namespace ramet::serve {
 namespace rest {
 namespace {
 
-constexpr size_t kKeptBytesMax = 32u << 20;  // of answers
-
 AccessLevel level_of(Need need) {
   switch (need) {
     case Need::kView: return AccessLevel::kView;
@@ -186,7 +184,7 @@ class RestFace : public Face {
   }
 
   Rest rest_;
-  AnswerCache kept_{kKeptBytesMax};
+  AnswerCache kept_;
 };
 
 }  // namespace

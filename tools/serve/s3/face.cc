@@ -12,7 +12,6 @@ namespace ramet::serve::s3 {
 namespace {
 
 constexpr size_t kPoliciesMax = 256;
-constexpr size_t kKeptBytesMax = 32u << 20;  // of answers
 
 bool manages_policy(Op op) {
   return op == Op::kGetBucketPolicy || op == Op::kPutBucketPolicy ||
@@ -117,9 +116,7 @@ Response xml_response(std::string xml, int status) {
   return response;
 }
 
-S3Face::S3Face(Services& services) : services_(services), kept_(kKeptBytesMax) {
-  remove_old_staging();
-}
+S3Face::S3Face(Services& services) : services_(services) { remove_old_staging(); }
 S3Face::~S3Face() = default;
 
 Task<Response> S3Face::handle(Request& request, Body& body) {
