@@ -27,6 +27,8 @@ struct CloneSpec {
 
   // Selection: empty means the whole container.
   std::vector<std::string> paths;
+  // Beside it, or alone: objects by id, straight into the target folder. `by_id` below.
+  std::vector<ObjectId> objects;
 
   // Target: a new container with this name (whole-container clones only) ...
   std::string new_container;
@@ -38,6 +40,16 @@ struct CloneSpec {
 
   CloneIdentity identity = CloneIdentity::kKeep;
   CloneExisting existing = CloneExisting::kFail;
+  // Objects are told apart by their ids alone, and keep them (docs/architecture.md#titles): each is
+  // cloned once, however often it is selected, and first as one of `objects`. One that the target
+  // has is left as it is and reported; names that are taken become titles. All must be closed, or
+  // their CloneRule says otherwise. Hidden ones come along if they are listed, or if one that comes
+  // along links to them: where they stand in a selected folder, else to the target folder. Selected
+  // folders must be new in the target. Requires: another container as the target.
+  bool by_id = false;
+  bool only_live = false;  // with by_id: archived objects are refused; transitions always are
+  bool no_sponsored = false;  // with by_id: sponsored objects are refused
+  bool parents = true;  // missing folders of target_folder are made; else kNotFound
   bool history = false;  // earlier versions and deletions come along (whole containers only)
   std::string note;
   int64_t expires = 0;  // of a new container: dropped from then on; 0: never
@@ -50,6 +62,7 @@ struct CloneResult {
   uint64_t folders_created = 0;
   uint64_t bytes_shared = 0;    // logical content bytes that are shared, not copied
   std::vector<std::string> skipped;  // target paths that existed (kSkip)
+  std::vector<ObjectId> existing;    // with by_id: what the target had already, ascending
 };
 
 }  // namespace ramet

@@ -90,6 +90,49 @@ struct ObjectLock {
   }
 };
 
+// Whether its content, types, details and links may still change. Values are on disk, as those of
+// the two below.
+enum class ObjectState : uint8_t { kClosed = 0, kOpen = 1, kClosing = 2 };
+// What a clone of a part of a container does with it.
+enum class CloneRule : uint8_t {
+  kShared = 0,           // the same object, once it is closed
+  kNever = 1,            // it belongs to one container
+  kCopiedWhileOpen = 2,  // a new object while it is open, the same one once it is closed
+};
+enum class Archival : uint8_t {
+  kLive = 0,
+  kArchival = 1,  // asked for; other copies are still live
+  kArchived = 2,
+  kArchiving = 3,    // these two: a transition
+  kUnarchiving = 4,
+};
+inline bool is_transition(Archival archival) {
+  return archival == Archival::kArchiving || archival == Archival::kUnarchiving;
+}
+
+// To another object: a hidden one comes along when the object that links to it is cloned.
+struct ObjectLink {
+  ObjectId target;
+  ContainerId container;  // null: wherever the link is
+  friend bool operator==(const ObjectLink&, const ObjectLink&) = default;
+};
+inline constexpr size_t kLinksMax = 64;
+
+// What an object is to clones, beside its content. Objects of files have the default.
+struct Standing {
+  ObjectState state = ObjectState::kClosed;
+  bool hidden = false;
+  CloneRule clone_rule = CloneRule::kShared;
+  Archival archival = Archival::kLive;
+  bool sponsored = false;  // by whoever runs the service
+  std::vector<ObjectLink> links;
+  // What people call it, of 1 to 1024 bytes of UTF-8, where that is not its name in the folder:
+  // titles may repeat, and hold what names may not. Empty: its name.
+  std::string title;
+  friend bool operator==(const Standing&, const Standing&) = default;
+};
+inline constexpr size_t kObjectTitleBytesMax = 1024;
+
 // Numbers the versions of one object, ascending. Gaps are where versions were removed.
 using VersionNumber = uint64_t;
 inline constexpr VersionNumber kCurrentVersion = ~VersionNumber{0};
@@ -106,7 +149,7 @@ struct ObjectInfo {
   ContentHash content_id;     // docs/format.md#content; zero for empty content
   FolderId folder;            // of its first name
   std::string name;           // its first name
-  bool hidden = false;
+  Standing standing;
   Metadata metadata;
   ObjectLock lock;
   VersionNumber version = 0;  // 0: made where versions were never kept

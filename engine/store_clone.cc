@@ -14,7 +14,7 @@ namespace ramet::engine {
 namespace {
 
 Status check_spec(const CloneSpec& spec) {
-  const bool whole = spec.paths.empty();
+  const bool whole = spec.paths.empty() && spec.objects.empty();
   const bool new_container = !spec.new_container.empty();
   if (new_container == !spec.target.is_null()) {
     return Error(ErrorCode::kInvalidArgument,
@@ -23,6 +23,14 @@ Status check_spec(const CloneSpec& spec) {
   if (new_container && !whole) {
     return Error(ErrorCode::kInvalidArgument,
                  "selected folders and objects are cloned into an existing container");
+  }
+  if (!spec.objects.empty() && !spec.by_id) {
+    return Error(ErrorCode::kInvalidArgument, "objects are selected by their ids with by_id alone");
+  }
+  if (spec.by_id && (new_container || spec.identity == CloneIdentity::kFresh ||
+                     spec.source == spec.target || !spec.target_name.empty())) {
+    return Error(ErrorCode::kInvalidArgument,
+                 "objects that are told apart by their ids keep them, in another container");
   }
   if (!spec.target_name.empty() && spec.paths.size() != 1) {
     return Error(ErrorCode::kInvalidArgument,

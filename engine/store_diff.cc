@@ -181,7 +181,7 @@ class Differ {
 
   // Everything of an object but its names.
   static bool same_attributes(const ObjectInfo& a, const ObjectInfo& b) {
-    return a.attributes == b.attributes && a.hidden == b.hidden;
+    return a.attributes == b.attributes && a.standing == b.standing;
   }
 
   static bool same_content(const ObjectRecord& a, const ObjectRecord& b) {

@@ -36,6 +36,8 @@ struct ObjectInit {
   Attributes attributes;
   Metadata metadata;
   ObjectLock lock;  // only where versions are kept
+  Standing standing;             // `title` is the call's own
+  TypeNumber type = kFileType;   // of a new object; others than files have no content
 };
 
 // Counts of what a transaction's content did to the store.
@@ -86,6 +88,27 @@ class Transaction {
                                        std::string_view target, const Attributes& attributes) = 0;
   // One more name for an object (a hard link). kAlreadyExists if taken.
   virtual Status link(ObjectId object, FolderId folder, std::string_view name) = 0;
+
+  // --- objects that are told apart by their ids: their titles may repeat in a folder, and be what
+  // names may not. Where a title is a name that is free, it is the object's name; else the name is
+  // made of it and of the id (docs/architecture.md#titles), and the title stands in the object.
+  // kInvalidArgument for a title that is empty, not UTF-8 or longer than kObjectTitleBytesMax.
+
+  // A new object, whatever there is already; also one without content (null) that is open. The name
+  // is free for certain afterwards: what was there keeps its own.
+  virtual Result<ObjectId> add_object(FolderId folder, std::string_view title,
+                                      const ObjectInit& init,
+                                      std::unique_ptr<ContentWriter> content) = 0;
+  // Moves an object with one name to a folder, and calls it so from now on. kNotFound;
+  // kFailedPrecondition: it has several names.
+  virtual Status place_object(ObjectId object, FolderId folder, std::string_view title) = 0;
+  // A folder of this name is about to come: an object in its way gets another name, its title
+  // stays.
+  virtual Status make_way(FolderId folder, std::string_view name) = 0;
+  // What it is to clones; the title stays. kNotFound, kInvalidArgument.
+  virtual Status set_standing(ObjectId object, const Standing& standing) = 0;
+  // Replaces all of its content (null: none). kInvalidArgument: not a file.
+  virtual Status set_content(ObjectId object, std::unique_ptr<ContentWriter> content) = 0;
 
   virtual Status set_attributes(ObjectId object, const Attributes& attributes) = 0;
   virtual Status set_attributes(FolderId folder, const Attributes& attributes) = 0;

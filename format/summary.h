@@ -18,13 +18,14 @@ enum class SummaryColumn : uint8_t {
   kFolders = 4,
   kOpen = 5,         // objects that are not closed yet
   kHidden = 6,
-  kNotClonable = 7,  // objects that can't be cloned
+  kNotClonable = 7,  // objects that are never cloned, or copied while they are open
   kArchival = 8,     // archival transitions
   kSponsored = 9,
   kLegalHolds = 10,
   kRetainUntil = 11,  // the newest one: a maximum; all others are sums
+  kNotLive = 12,     // objects that are archived, or on the way to it or back
 };
-inline constexpr size_t kSummaryColumns = 12;
+inline constexpr size_t kSummaryColumns = 13;
 
 // A plain value; zero is neutral to combine(), which is associative and commutative. There is no
 // subtraction: a maximum can't be taken back, so ranges are summed from their parts.

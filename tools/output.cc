@@ -7,6 +7,7 @@
 #include <cstring>
 
 #include "format/check.h"
+#include "format/utf8.h"
 #include "tools/caller.h"
 #include "tools/text.h"
 

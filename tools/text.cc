@@ -9,6 +9,7 @@
 
 #include <fmt/format.h>
 
+#include "format/utf8.h"
 #include "tools/caller.h"
 
 namespace ramet::tools {
@@ -18,31 +19,6 @@ constexpr std::string_view kReplacement = "\xEF\xBF\xBD";  // U+FFFD
 constexpr int64_t kNanosecondsPerSecond = 1'000'000'000;
 
 uint8_t byte_at(std::string_view text, size_t at) { return static_cast<uint8_t>(text[at]); }
-
-struct CodePoint {
-  uint32_t value = 0;
-  size_t bytes = 0;  // 0: no well-formed character begins here
-};
-
-CodePoint decode(std::string_view text, size_t at) {
-  const uint8_t first = byte_at(text, at);
-  if (first < 0x80) return {first, 1};
-  size_t length = 0;
-  if (first >= 0xC2 && first <= 0xDF) length = 2;
-  if (first >= 0xE0 && first <= 0xEF) length = 3;
-  if (first >= 0xF0 && first <= 0xF4) length = 4;
-  if (length == 0 || text.size() - at < length) return {};
-  uint32_t value = first & (0x7Fu >> length);
-  for (size_t i = 1; i < length; ++i) {
-    const uint8_t next = byte_at(text, at + i);
-    if ((next & 0xC0) != 0x80) return {};
-    value = value << 6 | (next & 0x3Fu);
-  }
-  const bool overlong = (length == 3 && value < 0x800) || (length == 4 && value < 0x10000);
-  const bool surrogate = value >= 0xD800 && value <= 0xDFFF;
-  if (overlong || surrogate || value > 0x10FFFF) return {};
-  return {value, length};
-}
 
 // Characters that a terminal acts on instead of showing them.
 bool is_misleading(uint32_t c) {
@@ -63,7 +39,7 @@ void append_escaped(std::string& out, uint8_t byte) {
 bool escape(std::string_view text, bool quotes, std::string& out) {
   bool escaped = false;
   for (size_t at = 0; at < text.size();) {
-    const CodePoint c = decode(text, at);
+    const CodePoint c = decode_utf8(text, at);
     const size_t length = c.bytes == 0 ? 1 : c.bytes;
     if (c.bytes == 0 || is_misleading(c.value)) {
       for (size_t i = 0; i < length; ++i) append_escaped(out, byte_at(text, at + i));
@@ -137,20 +113,11 @@ std::tm local(std::time_t seconds) {
 
 }  // namespace
 
-bool is_utf8(std::string_view text) {
-  for (size_t at = 0; at < text.size();) {
-    const CodePoint c = decode(text, at);
-    if (c.bytes == 0) return false;
-    at += c.bytes;
-  }
-  return true;
-}
-
 std::string to_utf8(std::string_view bytes) {
   std::string out;
   out.reserve(bytes.size());
   for (size_t at = 0; at < bytes.size();) {
-    const CodePoint c = decode(bytes, at);
+    const CodePoint c = decode_utf8(bytes, at);
     if (c.bytes == 0) {
       out += kReplacement;
       ++at;

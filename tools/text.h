@@ -9,8 +9,6 @@
 
 namespace ramet::tools {
 
-// True for well-formed UTF-8 (Unicode 15, table 3-7: no overlong forms, no surrogates).
-bool is_utf8(std::string_view text);
 // The text itself if it is UTF-8, else with U+FFFD for each byte that does not belong.
 std::string to_utf8(std::string_view bytes);
 // RFC 4648 with padding.

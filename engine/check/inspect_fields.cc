@@ -410,6 +410,29 @@ void put_snapshot(InspectOutput& out, const SnapshotRecord& record) {
   out.value("automatic", record.automatic);
 }
 
+// What most objects do not have is left out.
+static void describe_standing(InspectOutput& out, const Standing& standing) {
+  static constexpr std::string_view kStates[] = {"closed", "open", "closing"};
+  static constexpr std::string_view kRules[] = {"shared", "never", "copied while open"};
+  static constexpr std::string_view kArchival[] = {"live", "archival", "archived", "archiving",
+                                                   "unarchiving"};
+  out.value("hidden", standing.hidden);
+  if (!standing.title.empty()) out.value("title", name_value(standing.title));
+  if (standing.state != ObjectState::kClosed) {
+    out.value("state", text(kStates[static_cast<size_t>(standing.state)]));
+  }
+  if (standing.clone_rule != CloneRule::kShared) {
+    out.value("clone_rule", text(kRules[static_cast<size_t>(standing.clone_rule)]));
+  }
+  if (standing.archival != Archival::kLive) {
+    out.value("archival", text(kArchival[static_cast<size_t>(standing.archival)]));
+  }
+  if (standing.sponsored) out.value("sponsored", true);
+  for (const ObjectLink& link : standing.links) {
+    out.value("links_to", text(to_uuid(link.target)));
+  }
+}
+
 void put_object(InspectOutput& out, const ObjectRecord& record) {
   const ObjectInfo& info = record.info;
   out.value("id", text(to_uuid(info.id)));
@@ -421,7 +444,7 @@ void put_object(InspectOutput& out, const ObjectRecord& record) {
   out.value("name", name_value(info.name));
   out.value("links", number_value(info.links_count));
   if (!info.target.empty()) out.value("target", name_value(info.target));
-  out.value("hidden", info.hidden);
+  describe_standing(out, info.standing);
   out.value("content", text(form_words(record.form)));
   put_attributes(out, info.attributes);
 }

@@ -1,6 +1,8 @@
 #include "engine/container/metadata.h"
 
 #include <algorithm>
+#include <cstring>
+#include <vector>
 
 #include <fmt/format.h>
 
@@ -53,6 +55,13 @@ std::string text_of(const flatbuffers::String* text) {
 }
 
 using TextList = flatbuffers::Vector<flatbuffers::Offset<flatbuffers::String>>;
+
+fb::Id fb_id(const IdBytes& bytes) {
+  fb::Id id;
+  static_assert(sizeof id == sizeof bytes);
+  std::memcpy(&id, bytes.data(), sizeof id);
+  return id;
+}
 
 class TextReader {
  public:
@@ -144,6 +153,71 @@ ObjectLock decode_lock(const fb::Object& table) {
   lock.retain_until = table.retain_until();
   lock.legal_hold = table.legal_hold();
   return lock;
+}
+
+StandingFields encode_standing(flatbuffers::FlatBufferBuilder& builder, const Standing& standing) {
+  StandingFields fields;
+  if (!standing.title.empty()) fields.title = builder.CreateString(standing.title);
+  if (standing.links.empty()) return fields;
+  std::vector<flatbuffers::Offset<fb::Link>> list;
+  list.reserve(standing.links.size());
+  for (const ObjectLink& link : standing.links) {
+    const fb::Id target = fb_id(link.target.bytes);
+    const fb::Id container = fb_id(link.container.bytes);
+    fb::LinkBuilder table(builder);
+    table.add_target(&target);
+    if (!link.container.is_null()) table.add_container(&container);
+    list.push_back(table.Finish());
+  }
+  fields.links = builder.CreateVector(list);
+  return fields;
+}
+
+void add_standing(fb::ObjectBuilder& table, const Standing& standing,
+                  const StandingFields& fields) {
+  table.add_state(static_cast<fb::ObjectState>(standing.state));
+  table.add_clone_rule(static_cast<uint8_t>(standing.clone_rule));
+  table.add_archival(static_cast<uint8_t>(standing.archival));
+  if (!fields.title.IsNull()) table.add_title(fields.title);
+  if (!fields.links.IsNull()) table.add_links(fields.links);
+}
+
+Status decode_standing(const fb::Object& table, size_t bytes_max, Standing& standing) {
+  const Error malformed(ErrorCode::kCorruption, "malformed standing of an object");
+  // What a later version says is taken for what lets the least happen.
+  standing.state = table.state() <= fb::ObjectState::Closing
+                       ? static_cast<ObjectState>(table.state())
+                       : ObjectState::kOpen;
+  standing.clone_rule = table.clone_rule() <= 2 ? static_cast<CloneRule>(table.clone_rule())
+                                                : CloneRule::kNever;
+  standing.archival = table.archival() <= 4 ? static_cast<Archival>(table.archival())
+                                            : Archival::kArchiving;
+  if (!TextReader(bytes_max).take(table.title(), standing.title)) return malformed;
+  if (table.links() == nullptr) return ok();
+  if (table.links()->size() > bytes_max / sizeof(fb::Id)) return malformed;
+  for (const fb::Link* link : *table.links()) {
+    if (link->target() == nullptr) return malformed;
+    ObjectLink& into = standing.links.emplace_back();
+    into.target = ObjectId::from_bytes(link->target());
+    if (link->container() != nullptr) into.container = ContainerId::from_bytes(link->container());
+  }
+  return ok();
+}
+
+Status check_standing(const Standing& standing, std::string_view name) {
+  const auto refuse = [&](std::string_view what) {
+    return Error(ErrorCode::kInvalidArgument, fmt::format("'{}': {}", printable(name), what));
+  };
+  if (standing.links.size() > kLinksMax) {
+    return refuse(fmt::format("more than {} links to other objects", kLinksMax));
+  }
+  for (const ObjectLink& link : standing.links) {
+    if (link.target.is_null()) return refuse("a link to no object");
+  }
+  if (standing.title.size() > kObjectTitleBytesMax) {
+    return refuse(fmt::format("a title has at most {} bytes", kObjectTitleBytesMax));
+  }
+  return ok();
 }
 
 Status check_metadata(const Metadata& metadata, std::string_view name) {

@@ -25,6 +25,19 @@ Status decode_metadata(const fb::Object& table, size_t bytes_max, Metadata& meta
 void add_lock(fb::ObjectBuilder& table, const ObjectLock& lock);
 ObjectLock decode_lock(const fb::Object& table);
 
+struct StandingFields {
+  MetadataFields::Text title = 0;
+  flatbuffers::Offset<flatbuffers::Vector<flatbuffers::Offset<fb::Link>>> links = 0;
+};
+StandingFields encode_standing(flatbuffers::FlatBufferBuilder& builder, const Standing& standing);
+// All but the flags.
+void add_standing(fb::ObjectBuilder& table, const Standing& standing,
+                  const StandingFields& fields);
+// All but the flags. kCorruption: more in it than `bytes_max` [INV-8].
+Status decode_standing(const fb::Object& table, size_t bytes_max, Standing& standing);
+// kInvalidArgument: too many links, or a title that is none.
+Status check_standing(const Standing& standing, std::string_view name);
+
 // kInvalidArgument: too long, or properties that are not in order.
 Status check_metadata(const Metadata& metadata, std::string_view name);
 // Leaves out what says something of a content that is not there any more.

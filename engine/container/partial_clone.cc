@@ -1,7 +1,9 @@
 #include "engine/container/partial_clone.h"
 
+#include <algorithm>
 #include <map>
 #include <optional>
+#include <set>
 
 #include <fmt/format.h>
 
@@ -21,23 +23,30 @@ constexpr size_t kBatch = 1024;
 class PartialClone {
  public:
   PartialClone(StoreImpl& store, const CloneSpec& spec, const Reader& source,
-               TransactionImpl& target, bool same_container)
+               TransactionImpl& target, bool same_container, bool has_versions)
       : store_(store),
         spec_(spec),
         source_(source),
         target_(target),
         // In one container an object cannot be there twice under one id.
-        fresh_(spec.identity == CloneIdentity::kFresh || same_container) {}
+        fresh_(spec.identity == CloneIdentity::kFresh || same_container),
+        has_versions_(has_versions),
+        is_plain_(!spec.by_id || is_plain(source.root().summary)) {}
 
   Status run() {
-    RAMET_ASSIGN(const FolderId into, target_.create_folders(spec_.target_folder));
+    RAMET_ASSIGN(const FolderId into, target_folder());
     RAMET_ASSIGN(const auto names, split_path(spec_.target_folder));
     std::string into_path;  // as it is shown: empty for the root folder
     for (const std::string& name : names) into_path += "/" + name;
     const Pending root{kRootFolder, into, into_path};
-    if (spec_.paths.empty()) return clone_content(root);
+    if (spec_.paths.empty() && spec_.objects.empty()) return clone_content(root);
+    RAMET_ASSIGN(const bool shared, share_all(into));
+    if (shared) return ok();
+    RAMET_TRY(clone_listed(into));
+    std::set<FolderId> selected;
     for (const std::string& path : spec_.paths) {
       RAMET_ASSIGN(const Entry entry, source_.lookup(path));
+      if (spec_.by_id && entry.is_folder() && !selected.insert(entry.folder).second) continue;
       if (entry.is_folder() && entry.folder == kRootFolder) {
         RAMET_TRY(clone_content(root));
         continue;
@@ -46,12 +55,160 @@ class PartialClone {
       RAMET_TRY(clone_entry(entry, name, root));
       RAMET_TRY(run_pending());
     }
-    return run_pending();
+    RAMET_TRY(run_pending());
+    return clone_linked(into);
   }
 
-  CloneResult take_result() { return std::move(result_); }
+  CloneResult take_result() {
+    std::sort(result_.existing.begin(), result_.existing.end());
+    return std::move(result_);
+  }
 
  private:
+  // Nothing in it needs to be looked at before it is shared.
+  static bool is_plain(const Summary& summary) {
+    for (const SummaryColumn column :
+         {SummaryColumn::kOpen, SummaryColumn::kHidden, SummaryColumn::kNotClonable,
+          SummaryColumn::kArchival, SummaryColumn::kNotLive, SummaryColumn::kSponsored}) {
+      if (summary[column] != 0) return false;
+    }
+    return true;
+  }
+
+  Result<FolderId> target_folder() {
+    if (spec_.parents) return target_.create_folders(spec_.target_folder);
+    if (spec_.target_folder.empty()) return kRootFolder;
+    RAMET_ASSIGN(const Entry entry, target_.lookup(spec_.target_folder));
+    if (entry.is_folder()) return entry.folder;
+    return Error(ErrorCode::kNotFound,
+                 fmt::format("'{}' is not a folder", printable(spec_.target_folder)));
+  }
+
+  // All of the source into an empty container: every space of its tree as a whole, O(log n).
+  Result<bool> share_all(const FolderId& into) {
+    if (!spec_.by_id || !is_plain_ || has_versions_ || into != kRootFolder ||
+        !spec_.objects.empty() || spec_.paths.size() != 1) {
+      return false;
+    }
+    RAMET_ASSIGN(const Entry entry, source_.lookup(spec_.paths.front()));
+    const Summary& there = target_.base().summary;
+    const Summary& all = source_.root().summary;
+    if (!entry.is_folder() || entry.folder != kRootFolder ||
+        there[SummaryColumn::kObjects] != 0 || there[SummaryColumn::kFolders] != 0 ||
+        all[SummaryColumn::kEntries] < store_.options().graft_entries_min) {
+      return false;
+    }
+    for (const ContainerSpace space :
+         {ContainerSpace::kObject, ContainerSpace::kId, ContainerSpace::kExtent,
+          ContainerSpace::kDirent, ContainerSpace::kFolder, ContainerSpace::kLinkedBy}) {
+      RAMET_TRY(target_.graft(space_range(space), source_.root()));
+    }
+    result_.objects_created = all[SummaryColumn::kObjects];
+    result_.folders_created = all[SummaryColumn::kFolders];
+    result_.bytes_shared = all[SummaryColumn::kContentBytes];
+    return true;
+  }
+
+  Status clone_listed(const FolderId& into) {
+    for (const ObjectId& id : spec_.objects) {
+      if (!placed_.insert(id).second) continue;
+      RAMET_TRY(clone_by_id(id, into, true));
+    }
+    return ok();
+  }
+
+  // Hidden objects that those that were cloned lead to, and what these lead to.
+  Status clone_linked(const FolderId& into) {
+    while (!links_.empty()) {
+      const ObjectId id = links_.back();
+      links_.pop_back();
+      if (placed_.contains(id)) continue;
+      const auto record = source_.object(id);
+      if (!record.ok()) {
+        if (record.error().code() == ErrorCode::kNotFound) continue;  // not in this container
+        return record.error();
+      }
+      if (!record->info.standing.hidden) continue;
+      placed_.insert(id);
+      const auto inside = hidden_.find(id);
+      RAMET_TRY(clone_by_id(id, inside == hidden_.end() ? into : inside->second, true));
+    }
+    return ok();
+  }
+
+  // Why it may not be cloned; nothing if it may.
+  Status check_standing(const ObjectInfo& info) const {
+    const auto refuse = [&](std::string_view why) {
+      return Error(ErrorCode::kFailedPrecondition,
+                   fmt::format("object {} ('{}') {}", to_uuid(info.id), printable(info.name), why));
+    };
+    const Standing& standing = info.standing;
+    if (standing.clone_rule == CloneRule::kNever) return refuse("belongs to its container");
+    if (standing.state != ObjectState::kClosed &&
+        standing.clone_rule != CloneRule::kCopiedWhileOpen) {
+      return refuse("is not closed");
+    }
+    if (is_transition(standing.archival)) return refuse("is being archived or unarchived");
+    if (spec_.only_live && standing.archival != Archival::kLive) return refuse("is not live");
+    if (spec_.no_sponsored && standing.sponsored) return refuse("is sponsored");
+    return ok();
+  }
+
+  // `wanted`: hidden or not.
+  Status clone_by_id(const ObjectId& id, const FolderId& folder, bool wanted) {
+    RAMET_ASSIGN(const ObjectRecord source_record, source_.object(id));
+    const Standing& standing = source_record.info.standing;
+    if (standing.hidden && !wanted) {
+      hidden_.emplace(id, folder);
+      return ok();
+    }
+    RAMET_TRY(check_standing(source_record.info));
+    if (!is_plain_) {
+      for (const ObjectLink& link : standing.links) {
+        if (link.container.is_null() || link.container == spec_.source) {
+          links_.push_back(link.target);
+        }
+      }
+    }
+    ObjectRecord record = source_record;
+    if (standing.state == ObjectState::kClosed) {
+      const auto there = target_.reader().object(id);
+      if (there.ok()) {
+        // (Another selected folder may have brought it.)
+        const Reader before(store_.context(), target_.base(), target_.policy().flat);
+        if (before.object(id).ok()) result_.existing.push_back(id);
+        return ok();
+      }
+      if (there.error().code() != ErrorCode::kNotFound) return there.error();
+    } else {
+      record.info.id = store_.new_id<ObjectId>();
+    }
+    return put_clone(source_record, record, folder, {});
+  }
+
+  // `name` empty: by its title.
+  Status put_clone(const ObjectRecord& source_record, ObjectRecord& record, const FolderId& folder,
+                   const std::string& name) {
+    ObjectInfo& info = record.info;
+    info.version = 0;  // its history is not carried along
+    info.unversioned = false;
+    info.lock = {};
+    RAMET_TRY(target_.share_extents(source_.root(), source_record, record));
+    info.folder = folder;
+    info.links_count = 1;
+    if (name.empty()) {
+      const std::string title =
+          info.standing.title.empty() ? std::string(info.name) : info.standing.title;
+      RAMET_TRY(target_.give_name(folder, title, info, {}));
+    } else {
+      info.name = name;
+    }
+    RAMET_TRY(target_.put_new_object(record));
+    ++result_.objects_created;
+    result_.bytes_shared += info.size;
+    return ok();
+  }
+
   // A folder of the source, and the one of the target that takes its content.
   struct Pending {
     FolderId source;
@@ -95,8 +252,20 @@ class PartialClone {
     const FolderId folder = parent.target;
     const std::string path = parent.path + "/" + name;
     std::optional<Entry> there;
+    if (spec_.by_id && !entry.is_folder()) {
+      if (!placed_.insert(entry.object).second) return ok();
+      return clone_by_id(entry.object, folder, false);
+    }
     if (!parent.is_new) {
       RAMET_ASSIGN(there, target_.reader().find(folder, name));
+    }
+    if (there && spec_.by_id) {
+      if (there->is_folder()) {
+        return Error(ErrorCode::kFailedPrecondition,
+                     fmt::format("the target has a folder '{}' already", printable(path)));
+      }
+      RAMET_TRY(target_.make_way(folder, name));
+      there.reset();
     }
     if (there && !(entry.is_folder() && there->is_folder() &&
                    spec_.existing == CloneExisting::kReplace)) {
@@ -112,7 +281,7 @@ class PartialClone {
     }
     if (!entry.is_folder()) return clone_object(entry.object, folder, name, path);
     bool is_small = parent.is_small;
-    if (!there && !fresh_ && !is_small) {
+    if (!there && !fresh_ && !is_small && is_plain_) {
       RAMET_ASSIGN(const bool pays, SubtreeShare::pays(source_, entry.folder,
                                                        store_.options().graft_entries_min));
       is_small = !pays;
@@ -157,9 +326,6 @@ class PartialClone {
     if (known != cloned_.end()) return target_.link(known->second, folder, name);
     RAMET_ASSIGN(const ObjectRecord source_record, source_.object(id));
     ObjectRecord record = source_record;
-    record.info.version = 0;  // its history is not carried along
-    record.info.unversioned = false;
-    record.info.lock = {};
     const bool has_more_names = record.info.links_count > 1;
     if (fresh_) {
       record.info.id = store_.new_id<ObjectId>();
@@ -175,15 +341,9 @@ class PartialClone {
       }
       if (there.error().code() != ErrorCode::kNotFound) return there.error();
     }
-    RAMET_TRY(target_.share_extents(source_.root(), source_record, record));
-    record.info.created = fresh_ ? store_.env().now() : record.info.created;
-    record.info.folder = folder;
-    record.info.name = name;
-    record.info.links_count = 1;
-    RAMET_TRY(target_.put_new_object(record));
+    if (fresh_) record.info.created = store_.env().now();
+    RAMET_TRY(put_clone(source_record, record, folder, name));
     if (has_more_names) cloned_.emplace(id, record.info.id);
-    ++result_.objects_created;
-    result_.bytes_shared += record.info.size;
     return ok();
   }
 
@@ -192,6 +352,12 @@ class PartialClone {
   const Reader& source_;
   TransactionImpl& target_;
   const bool fresh_;
+  const bool has_versions_;  // of the source
+  const bool is_plain_;
+  // With by_id:
+  std::set<ObjectId> placed_;           // cloned, or found in the target, one by one
+  std::map<ObjectId, FolderId> hidden_;  // in selected folders: where they would go
+  std::vector<ObjectId> links_;         // of what was cloned; not followed yet
   std::vector<Pending> pending_;
   uint64_t folders_seen_ = 0;
   std::map<ObjectId, ObjectId> cloned_;  // only objects with several names
@@ -211,7 +377,11 @@ Result<CloneResult> clone_part(StoreImpl& store, const CloneSpec& spec) {
                  "one of the two containers is flat (names are whole keys), the other has "
                  "folders");
   }
-  PartialClone clone(store, spec, source, target, spec.source == spec.target);
+  RAMET_ASSIGN(const ContainerEntry container,
+               find_container(store.context(), store.visible().catalog, spec.source));
+  const bool has_versions = !own_setting(container.record, kVersioningSetting).empty() &&
+                            own_setting(container.record, kVersioningSetting) != "off";
+  PartialClone clone(store, spec, source, target, spec.source == spec.target, has_versions);
   RAMET_TRY(clone.run());
   CloneResult result = clone.take_result();
   result.container = spec.target;

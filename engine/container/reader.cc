@@ -10,7 +10,6 @@
 namespace ramet::engine {
 namespace {
 
-constexpr size_t kNameBytesMax = 255;
 constexpr size_t kKeyNameBytesMax = 1024;
 // Folders deeper than this are a loop of damaged parents.
 constexpr int kDepthMax = 65536;

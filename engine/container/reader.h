@@ -18,6 +18,7 @@ namespace ramet::engine {
 // names above 255 bytes and NUL bytes.
 Result<std::vector<std::string>> split_path(std::string_view path);
 // 1 to 255 bytes, no '/', no NUL, not "." or "..".
+inline constexpr size_t kNameBytesMax = 255;  // of a name in a folder
 Status check_name(std::string_view name);
 // A name of a flat container: 1 to 1024 bytes, no NUL.
 Status check_key_name(std::string_view name);

@@ -20,6 +20,7 @@ constexpr uint32_t kFlagExtentEntries = 1;
 constexpr uint32_t kFlagHidden = 2;
 constexpr uint32_t kFlagDeletion = 4;
 constexpr uint32_t kFlagUnversioned = 8;
+constexpr uint32_t kFlagSponsored = 16;
 
 Bytes finished(FlatBufferBuilder& builder) {
   return Bytes(reinterpret_cast<const char*>(builder.GetBufferPointer()), builder.GetSize());
@@ -341,6 +342,12 @@ Summary object_summary(ByteView value) {
   summary[SummaryColumn::kContentBytes] = table->size();
   if (table->state() != fb::ObjectState::Closed) summary[SummaryColumn::kOpen] = 1;
   if ((table->flags() & kFlagHidden) != 0) summary[SummaryColumn::kHidden] = 1;
+  if (table->clone_rule() != 0) summary[SummaryColumn::kNotClonable] = 1;
+  if (table->archival() != 0) summary[SummaryColumn::kNotLive] = 1;
+  if (is_transition(static_cast<Archival>(table->archival()))) {
+    summary[SummaryColumn::kArchival] = 1;
+  }
+  if ((table->flags() & kFlagSponsored) != 0) summary[SummaryColumn::kSponsored] = 1;
   summary.combine(lock_summary(*table.get()));
   return summary;
 }
@@ -365,6 +372,7 @@ EncodedRecord encode_object(const ObjectRecord& record) {
   }
   const auto extent_tree = bytes_of(builder, tree);
   const MetadataFields metadata = encode_metadata(builder, info.metadata);
+  const StandingFields standing = encode_standing(builder, info.standing);
   const fb::Id folder = to_fb(info.folder);
   fb::Hash content_id;
   std::memcpy(&content_id, info.content_id.bytes.data(), sizeof content_id);
@@ -382,7 +390,8 @@ EncodedRecord encode_object(const ObjectRecord& record) {
     table.add_content_id(&content_id);
   }
   table.add_flags((record.form == ContentForm::kExtents ? kFlagExtentEntries : 0) |
-                  (info.hidden ? kFlagHidden : 0) |
+                  (info.standing.hidden ? kFlagHidden : 0) |
+                  (info.standing.sponsored ? kFlagSponsored : 0) |
                   (record.deletion ? kFlagDeletion : 0) |
                   (info.unversioned ? kFlagUnversioned : 0));
   if (!target.IsNull()) table.add_target(target);
@@ -393,6 +402,7 @@ EncodedRecord encode_object(const ObjectRecord& record) {
   table.add_version(info.version);
   add_lock(table, info.lock);
   if (!extent_tree.IsNull()) table.add_extent_tree(extent_tree);
+  add_standing(table, info.standing, standing);
   builder.Finish(table.Finish());
   return {finished(builder), std::move(content.refs)};
 }
@@ -418,7 +428,9 @@ Result<ObjectRecord> decode_object(ObjectId id, TypeNumber type, ByteView value,
   info.entry_class = class_of_mode(info.attributes.mode);
   info.target = bytes_from(table->target());
   info.links_count = table->links_count();
-  info.hidden = (table->flags() & kFlagHidden) != 0;
+  info.standing.hidden = (table->flags() & kFlagHidden) != 0;
+  info.standing.sponsored = (table->flags() & kFlagSponsored) != 0;
+  RAMET_TRY(decode_standing(*table.get(), value.size(), info.standing));
   info.unversioned = (table->flags() & kFlagUnversioned) != 0;
   info.version = table->version();
   info.lock = decode_lock(*table.get());
@@ -468,7 +480,7 @@ Result<FolderInfo> decode_folder(FolderId id, ByteView value) {
 Bytes encode_dirent(const ObjectInfo& info) {
   DirentValue value;
   value.entry_class = static_cast<uint8_t>(info.entry_class);
-  value.flags = info.hidden ? 1 : 0;
+  value.flags = info.standing.hidden ? 1 : 0;
   value.type = info.type;
   value.size = info.size;
   return encode_dirent_value(value);

@@ -36,6 +36,9 @@ struct ContainerPolicy {
 };
 ContainerPolicy policy_of(const ContainerRecord& record, Compression compression);
 
+// kInvalidArgument: extended attributes that are too long, and the like.
+Status check_attributes(const Attributes& attributes, std::string_view name);
+
 class TransactionImpl : public Transaction {
  public:
   TransactionImpl(StoreImpl& store, std::unique_ptr<Pins::Writer> hold, ContainerId container,
@@ -65,6 +68,12 @@ class TransactionImpl : public Transaction {
   Result<ObjectId> put_symlink(FolderId folder, std::string_view name, std::string_view target,
                                const Attributes& attributes) override;
   Status link(ObjectId object, FolderId folder, std::string_view name) override;
+  Result<ObjectId> add_object(FolderId folder, std::string_view title, const ObjectInit& init,
+                              std::unique_ptr<ContentWriter> content) override;
+  Status place_object(ObjectId object, FolderId folder, std::string_view title) override;
+  Status make_way(FolderId folder, std::string_view name) override;
+  Status set_standing(ObjectId object, const Standing& standing) override;
+  Status set_content(ObjectId object, std::unique_ptr<ContentWriter> content) override;
   Status set_attributes(ObjectId object, const Attributes& attributes) override;
   Status set_attributes(FolderId folder, const Attributes& attributes) override;
   Status remove(FolderId folder, std::string_view name) override;
@@ -105,6 +114,11 @@ class TransactionImpl : public Transaction {
   Status share_extents(const Root& source, const ObjectRecord& from, ObjectRecord& to);
   // The same for a tree of extents alone.
   Status share_tree(const WrittenRoot& tree);
+  // The name for an object that people call `title`, by what is in the folder now; sets its title
+  // where that is another one. `except`: an object whose own name does not count. Requires: a title
+  // that is one.
+  Status give_name(const FolderId& folder, std::string_view title, ObjectInfo& info,
+                   const ObjectId& except);
   // The commit needs this block to be durable.
   void lean_on(const BlockRef& ref);
   // The state that the transaction began from.

@@ -24,6 +24,8 @@ Error exists(std::string_view name) {
   return Error(ErrorCode::kAlreadyExists, fmt::format("'{}' exists already", printable(name)));
 }
 
+}  // namespace
+
 Status check_attributes(const Attributes& attributes, std::string_view name) {
   size_t bytes = 0;
   for (const Xattr& xattr : attributes.xattrs) bytes += xattr.name.size() + xattr.value.size() + 32;
@@ -32,8 +34,6 @@ Status check_attributes(const Attributes& attributes, std::string_view name) {
                fmt::format("'{}' has {} bytes of extended attributes; at most {} are kept",
                            printable(name), bytes, kXattrBytesMax));
 }
-
-}  // namespace
 
 Status TransactionImpl::check_entry_name(const FolderId& folder, std::string_view name) const {
   if (!policy_.flat) return check_name(name);
@@ -102,7 +102,9 @@ Result<std::unique_ptr<ContentWriter>> TransactionImpl::write_content() {
 Result<ObjectId> TransactionImpl::put_object(FolderId folder, std::string_view name,
                                              const Attributes& attributes,
                                              std::unique_ptr<ContentWriter> content) {
-  return put_object(folder, name, ObjectInit{attributes, {}, {}}, std::move(content));
+  ObjectInit init;
+  init.attributes = attributes;
+  return put_object(folder, name, init, std::move(content));
 }
 
 Result<ObjectId> TransactionImpl::put_object(FolderId folder, std::string_view name,
@@ -112,6 +114,8 @@ Result<ObjectId> TransactionImpl::put_object(FolderId folder, std::string_view n
   record.info.attributes = init.attributes;
   record.info.metadata = init.metadata;
   record.info.lock = init.lock;
+  record.info.standing = init.standing;
+  record.info.standing.title.clear();
   if (content != nullptr) {
     auto* writer = static_cast<ContentWriterImpl*>(content.get());
     RAMET_TRY(writer->finish(record));
@@ -142,6 +146,7 @@ Result<ObjectId> TransactionImpl::put_prepared(FolderId folder, std::string_view
   RAMET_TRY(check_entry_name(folder, name));
   RAMET_TRY(check_attributes(record.info.attributes, name));
   RAMET_TRY(check_metadata(record.info.metadata, name));
+  RAMET_TRY(check_standing(record.info.standing, name));
   RAMET_TRY(check_parent(folder));
   ObjectInfo& info = record.info;
   if (info.lock != ObjectLock{} && !policy_.locks) {
@@ -174,7 +179,7 @@ Result<ObjectId> TransactionImpl::put_prepared(FolderId folder, std::string_view
   info.folder = old.info.folder;
   info.name = old.info.name;
   info.links_count = old.info.links_count;
-  info.hidden = old.info.hidden;
+  info.standing = old.info.standing;
   RAMET_TRY(put_record(record));
   RAMET_TRY(put_dirents(record));
   return info.id;
@@ -449,6 +454,8 @@ Status TransactionImpl::rename_object(const Name& from, const Name& to, const Ob
   RAMET_TRY(erase(dirent_key(from.folder, from.name, id)));
   if (record.info.folder == from.folder && record.info.name == from.name) {
     record.info.folder = to.folder;
+    // Who renames it says what it is called; who moves it does not.
+    if (record.info.name != to.name) record.info.standing.title.clear();
     record.info.name = to.name;
     RAMET_TRY(put_record(record));
   } else {

@@ -413,7 +413,8 @@ void record_seeds(const Writer& to) {
   object_record.info.content_id = blake3("x");
   to.put("record", "object_inline", encode_object(object_record).value);
   object_record.form = ContentForm::kExtents;
-  object_record.info.hidden = true;
+  object_record.info.standing = {ObjectState::kOpen, true, CloneRule::kCopiedWhileOpen,
+                                 Archival::kArchiving, true, {{object(7), {}}}, "a/title"};
   object_record.info.target = "target";
   to.put("record", "object_of_entries", encode_object(object_record).value);
   FolderInfo info;

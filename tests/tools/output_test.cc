@@ -10,6 +10,7 @@
 #include <gtest/gtest.h>
 #include <rapidcheck/gtest.h>
 
+#include "format/utf8.h"
 #include "tools/text.h"
 
 namespace ramet::tools {

@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include "format/utf8.h"
 #include "tests/tools/program.h"
 #include "tools/text.h"
 
@@ -268,8 +269,8 @@ TEST_F(ProgramTest, OddNamesSurviveEveryCommand) {
     EXPECT_EQ(done({"cat", "--", "prod:/odd/" + name}), "content of " + name);
     const Json stat = done_json({"stat", "prod:/odd/" + name})[0];
     EXPECT_EQ(stat["name"], tools::to_utf8(name));
-    EXPECT_EQ(stat.contains("name_bytes"), !tools::is_utf8(name));
-    if (!tools::is_utf8(name)) {
+    EXPECT_EQ(stat.contains("name_bytes"), !is_utf8(name));
+    if (!is_utf8(name)) {
       EXPECT_EQ(stat["name_bytes"], tools::base64(name));
     }
     EXPECT_EQ(done({"ls", "-z", "prod:/odd/" + name}), name + std::string(1, '\0'));

@@ -1,4 +1,5 @@
 // Quoting, sizes and times, as text.
+#include "format/utf8.h"
 #include "tools/text.h"
 
 #include <string>

@@ -20,26 +20,6 @@ bool is_unreserved(char c) {
          c == '.' || c == '_' || c == '~';
 }
 
-// How many bytes follow the first one of a sequence, and what the second one may be: that alone
-// rules out what is overlong, a surrogate, or above U+10FFFF (RFC 3629 4).
-struct Utf8Sequence {
-  size_t more = 0;
-  unsigned char from = 0x80, to = 0xBF;
-};
-
-std::optional<Utf8Sequence> sequence_of(unsigned char first) {
-  if (first < 0x80) return Utf8Sequence{0};
-  if (first < 0xC2) return std::nullopt;
-  if (first < 0xE0) return Utf8Sequence{1};
-  if (first == 0xE0) return Utf8Sequence{2, 0xA0, 0xBF};
-  if (first == 0xED) return Utf8Sequence{2, 0x80, 0x9F};
-  if (first < 0xF0) return Utf8Sequence{2};
-  if (first == 0xF0) return Utf8Sequence{3, 0x90, 0xBF};
-  if (first < 0xF4) return Utf8Sequence{3};
-  if (first == 0xF4) return Utf8Sequence{3, 0x80, 0x8F};
-  return std::nullopt;
-}
-
 }  // namespace
 
 bool same_name(std::string_view a, std::string_view b) {
@@ -143,21 +123,6 @@ Result<QueryParams> parse_query(std::string_view query) {
     out.emplace_back(std::move(name), std::move(value));
   }
   return out;
-}
-
-bool is_utf8(std::string_view text) {
-  for (size_t i = 0; i < text.size();) {
-    const auto sequence = sequence_of(static_cast<unsigned char>(text[i]));
-    if (!sequence || sequence->more >= text.size() - i) return false;
-    for (size_t k = 1; k <= sequence->more; ++k) {
-      const auto byte = static_cast<unsigned char>(text[i + k]);
-      if (byte < (k == 1 ? sequence->from : 0x80) || byte > (k == 1 ? sequence->to : 0xBF)) {
-        return false;
-      }
-    }
-    i += 1 + sequence->more;
-  }
-  return true;
 }
 
 }  // namespace ramet::serve

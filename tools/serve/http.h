@@ -114,8 +114,6 @@ std::string percent_encode(std::string_view text, bool slash = false);
 // name=value pairs, decoded, in order; a name without '=' has an empty value. kInvalidArgument.
 using QueryParams = std::vector<std::pair<std::string, std::string>>;
 Result<QueryParams> parse_query(std::string_view query);
-// Well-formed UTF-8 (RFC 3629: nothing overlong, no surrogates).
-bool is_utf8(std::string_view text);
 
 // "Sun, 06 Nov 1994 08:49:37 GMT" (IMF-fixdate, RFC 9110 5.6.7), and back (also the obsolete
 // forms).

@@ -16,6 +16,7 @@
 #include <spdlog/async_logger.h>
 #include <spdlog/sinks/base_sink.h>
 
+#include "format/utf8.h"
 #include "io/errno_error.h"
 #include "io/unix_fd.h"
 #include "tools/serve/http.h"

@@ -1,4 +1,5 @@
 // What faces see of HTTP: fields, escapes, queries, dates, ranges, conditions.
+#include "format/utf8.h"
 #include "tools/serve/http.h"
 
 #include <cstdint>

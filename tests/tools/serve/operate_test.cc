@@ -14,6 +14,7 @@
 #include <nlohmann/json.hpp>
 #include <rapidcheck/gtest.h>
 
+#include "format/utf8.h"
 #include "tests/support/temp_dir.h"
 #include "tests/tools/serve/test_server.h"
 #include "tools/serve/metrics_text.h"

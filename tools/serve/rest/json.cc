@@ -6,6 +6,7 @@
 
 #include <fmt/format.h>
 
+#include "format/utf8.h"
 #include "tools/serve/http.h"
 
 namespace ramet::serve::rest {

@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include "format/utf8.h"
 #include "tools/serve/rest/call.h"
 
 namespace ramet::serve::rest {

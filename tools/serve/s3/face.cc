@@ -5,6 +5,7 @@
 
 #include <fmt/format.h>
 
+#include "format/utf8.h"
 #include "tools/serve/s3/names.h"
 #include "tools/serve/s3/xml.h"
 

@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include "engine/object_keys.h"
+#include "format/utf8.h"
 #include "tools/serve/s3/digest.h"
 
 namespace ramet::serve::s3 {

@@ -7,6 +7,7 @@
 
 #include <fmt/format.h>
 
+#include "format/utf8.h"
 #include "tools/serve/s3/names.h"
 
 namespace ramet::serve::s3 {

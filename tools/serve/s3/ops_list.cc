@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include "engine/object_keys.h"
+#include "format/utf8.h"
 #include "tools/serve/s3/face.h"
 #include "tools/serve/s3/names.h"
 #include "tools/serve/s3/object_meta.h"
