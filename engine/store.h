@@ -208,6 +208,10 @@ class Store {
   // The durable head (empty `snapshot`) or a snapshot, for reading.
   virtual Result<std::shared_ptr<const View>> view(ContainerId container,
                                                    const std::string& snapshot = {}) = 0;
+  // Those of these containers that hold the object, in one state and in the order given; ones that
+  // there are not are left out. A few look-ups for each, whatever they hold.
+  virtual Result<std::vector<ContainerId>> holders(ObjectId object,
+                                                   std::span<const ContainerId> among) = 0;
   virtual Result<std::unique_ptr<Transaction>> begin(ContainerId container) = 0;
   // Transaction::commit() for servers: does not wait for the sync. The handler is called once with
   // what commit() would have returned, after the transaction was destroyed: by this thread when it

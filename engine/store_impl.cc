@@ -244,6 +244,25 @@ Result<std::shared_ptr<const View>> StoreImpl::view(ContainerId container,
                                  found.record.sequence, entry.record.flat));
 }
 
+Result<std::vector<ContainerId>> StoreImpl::holders(ObjectId object,
+                                                    std::span<const ContainerId> among) {
+  RAMET_TRY(check_open());
+  const Pins::Reader hold(pins());
+  const HeadState head = visible();
+  std::vector<ContainerId> out;
+  for (const ContainerId& id : among) {
+    const auto entry = find_container(context_, head.catalog, id);
+    if (!entry.ok()) {
+      if (entry.error().code() == ErrorCode::kNotFound) continue;
+      return entry.error();
+    }
+    RAMET_ASSIGN(const bool has_it,
+                 Reader(context_, entry->root, entry->record.flat).has_object(object));
+    if (has_it) out.push_back(id);
+  }
+  return out;
+}
+
 Result<std::unique_ptr<Transaction>> StoreImpl::begin(ContainerId container) {
   RAMET_TRY(check_open());
   if (options_.read_only) {

@@ -67,6 +67,8 @@ class StoreImpl : public Store, private RecoveredStore {
   Result<std::vector<SettingInfo>> settings(std::optional<ContainerId> container) override;
   Result<std::shared_ptr<const View>> view(ContainerId container,
                                            const std::string& snapshot) override;
+  Result<std::vector<ContainerId>> holders(ObjectId object,
+                                           std::span<const ContainerId> among) override;
   Result<std::unique_ptr<Transaction>> begin(ContainerId container) override;
   void commit_async(std::unique_ptr<Transaction> transaction, CommitHandler handler) override;
   AccessControl& access() override;

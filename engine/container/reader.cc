@@ -207,6 +207,12 @@ Result<ObjectRecord> Reader::object(const ObjectId& id) const {
   return std::move(found).error().with_context(fmt::format("object {}", to_uuid(id)));
 }
 
+Result<bool> Reader::has_object(const ObjectId& id) const {
+  RAMET_ASSIGN(const bool is_file,
+               get(context_, root_, object_key(kFileType, id), nullptr));
+  return is_file ? Result<bool>(true) : get(context_, root_, id_entry_key(id), nullptr);
+}
+
 Result<ObjectRecord> Reader::find_object(const ObjectId& id) const {
   // Files first: most are, and then there is nothing else to look up.
   TypeNumber type = kFileType;

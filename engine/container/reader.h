@@ -52,6 +52,7 @@ class Reader {
   Status earlier_versions(const ObjectId& id,
                           const std::function<bool(ObjectRecord&)>& visit) const;
   Result<FolderInfo> folder(const FolderId& id) const;
+  Result<bool> has_object(const ObjectId& id) const;
   Result<bool> has_folder(const FolderId& id) const;
   Result<std::string> path_of(const FolderId& id) const;
   Result<std::string> path_of(const ObjectRecord& record) const;

@@ -329,6 +329,18 @@ TEST_F(ByIdTest, AllIntoAnEmptyContainerSharesEverything) {
   EXPECT_EQ(path(source_, more), "(not there)");
 }
 
+TEST_F(ByIdTest, HoldersAreThoseThatHaveItNow) {
+  const ObjectId id = add(source_, "", "a");
+  const ContainerId third = store_->create_container("third")->id;
+  const std::vector<ContainerId> all{third, target_, source_, ContainerId{}};
+  EXPECT_EQ(*store_->holders(id, all), std::vector<ContainerId>{source_});
+  ASSERT_TRUE(store_->clone(spec({}, {id})).ok());
+  EXPECT_EQ(*store_->holders(id, all), (std::vector<ContainerId>{target_, source_}));
+  ASSERT_TRUE(store_->drop_container(source_).ok());
+  EXPECT_EQ(*store_->holders(id, all), std::vector<ContainerId>{target_});
+  EXPECT_EQ(*store_->holders(ObjectId{}, all), std::vector<ContainerId>{});
+}
+
 // --- against a model -----------------------------------------------------------------------------
 
 struct Step {
