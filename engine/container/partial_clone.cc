@@ -159,6 +159,7 @@ class PartialClone {
     RAMET_ASSIGN(const ObjectRecord source_record, source_.object(id));
     const Standing& standing = source_record.info.standing;
     if (standing.hidden && !wanted) {
+      placed_.erase(id);
       hidden_.emplace(id, folder);
       return ok();
     }

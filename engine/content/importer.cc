@@ -13,7 +13,6 @@ using io::SourceItem;
 using io::SourceKind;
 using Outcome = io::SourceTree::Outcome;
 
-constexpr size_t kNameBytesMax = 255;
 constexpr size_t kTargetBytesMax = 4095;
 // A link's target and its extended attributes share one value of the tree.
 constexpr size_t kLinkBytesMax = 10u << 10;

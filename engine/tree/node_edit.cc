@@ -153,7 +153,9 @@ void split_overfull(TreeContext& context, Child& slot, bool appending, std::vect
     Child& child = (*right)[i].child;
     child.summary = summary_of(context, *child.dirty);
     child.birth = slot.birth;
-    for (size_t c = 0; c < kMaximum; ++c) rest.columns[c] -= child.summary.columns[c];
+    for (size_t c = 0; c < Summary::kColumns; ++c) {
+      if (c != kMaximum) rest.columns[c] -= child.summary.columns[c];
+    }
     recompute |= child.summary.columns[kMaximum] != 0;
   }
   slot.summary = recompute ? summary_of(context, *slot.dirty) : rest;

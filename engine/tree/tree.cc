@@ -16,8 +16,8 @@ Error invalid(const char* what) { return {ErrorCode::kInvalidArgument, what}; }
 // Takes `before` out of the sums and puts `after` in. The maximum can't be taken back that way:
 // false if it has to be computed anew.
 bool replace_part(Summary& total, const Summary& before, const Summary& after) {
-  for (size_t c = 0; c < kMaximum; ++c) {
-    total.columns[c] += after.columns[c] - before.columns[c];
+  for (size_t c = 0; c < Summary::kColumns; ++c) {
+    if (c != kMaximum) total.columns[c] += after.columns[c] - before.columns[c];
   }
   const uint64_t had = before.columns[kMaximum], has = after.columns[kMaximum];
   uint64_t& maximum = total.columns[kMaximum];
