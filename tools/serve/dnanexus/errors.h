@@ -37,8 +37,8 @@ int type_status(Type type);             // 422
 
 // Why a request is refused. `details` null: none.
 struct Fault {
-  Fault(Type type, std::string message, Json details = nullptr)
-      : type(type), message(std::move(message)), details(std::move(details)) {}
+  Fault(Type its_type, std::string text, Json more = nullptr)
+      : type(its_type), message(std::move(text)), details(std::move(more)) {}
   // An error of the engine or the access control, with its text. What no client can do anything
   // about is kInternalError, and its text is for the log alone.
   Fault(Error error);  // NOLINT(google-explicit-constructor): as Result has it
