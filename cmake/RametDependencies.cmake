@@ -25,6 +25,7 @@ endif()
 pkg_check_modules(URING REQUIRED IMPORTED_TARGET liburing)
 pkg_check_modules(ZSTD REQUIRED IMPORTED_TARGET libzstd)
 pkg_check_modules(PUGIXML REQUIRED IMPORTED_TARGET pugixml)
+pkg_check_modules(PCRE2 REQUIRED IMPORTED_TARGET libpcre2-8)
 find_path(XXHASH_INCLUDE xxhash.h REQUIRED)
 # On x86-64 Debian's libxxhash chooses the vectors when it runs; its header is compiled for any.
 find_library(XXHASH_LIBRARY xxhash)

@@ -23,7 +23,7 @@ namespace ramet {
 
 inline constexpr size_t kPrincipalNameBytesMax = 64;
 inline constexpr size_t kTitleBytesMax = 255;  // also of e-mail addresses and names of secrets
-inline constexpr size_t kRegionBytesMax = 64;
+inline constexpr size_t kRegionBytesMax = 64;  // also of data access requests
 inline constexpr size_t kGroupsMax = 256;  // of one principal; also containers of one scope
 // Stands for everyone who is authenticated where a principal's name is expected; nobody's name.
 inline constexpr std::string_view kEveryoneName = "everyone";
@@ -67,6 +67,9 @@ struct Principal {
   bool disabled = false;     // nothing of it is accepted; of a group: what it is granted sleeps
   int64_t created = 0;       // nanoseconds since 1970, as all times here
   std::vector<Membership> groups;  // ascending by group; groups are not members of groups
+  // What whoever keeps the accounts says of one that is billed (ContainerAccess::bill_to).
+  bool at_spending_limit = false;  // nothing that others pay for is cloned to it
+  int64_t account_expires = 0;     // from then on nothing is cloned to it; 0: never
   friend bool operator==(const Principal&, const Principal&) = default;
 };
 
@@ -117,6 +120,14 @@ struct ContainerAccess {
   bool is_protected = false;   // only kAdminister may remove
   std::string region;          // a label, up to 64 bytes
   std::string bill_to;         // the name of a principal, for accounting; empty: nobody's
+  // The name of a principal, another than it is billed to, who pays for what is stored here: the
+  // container is sponsored by a third party. Empty: nobody.
+  std::string sponsor = {};
+  // A label, up to 64 bytes: it is a research environment, and its content goes only where the same
+  // request was granted. Empty: it is none.
+  std::string data_access_request = {};
+  bool contains_phi = false;  // its content may only be cloned to where that may be, too
+  bool is_download_restricted = false;  // content is not handed out over the network
   friend bool operator==(const ContainerAccess&, const ContainerAccess&) = default;
 };
 

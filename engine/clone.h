@@ -21,6 +21,24 @@ enum class CloneExisting : uint8_t {
   kReplace,  // objects are replaced, folders merged
 };
 
+// Why an object, or a folder, keeps a clone by ids from being made.
+enum class CloneRefusalReason : uint8_t {
+  kNotClosed,
+  kNeverCloned,  // CloneRule::kNever
+  kTransition,   // it is being archived or unarchived
+  kNotLive,      // with only_live
+  kSponsored,    // with no_sponsored
+  kHeld,         // by one of `not_held_by`: these are told all, up to kCloneRefusalsMax
+  kFolderThere,  // the target has a folder of this name
+};
+struct CloneRefusal {
+  CloneRefusalReason reason = CloneRefusalReason::kNotClosed;
+  ObjectId object;     // null for a folder
+  ContainerId holder;  // kHeld
+  std::string folder;  // the selected path that led to it; empty: none, it is one of `objects`
+};
+inline constexpr size_t kCloneRefusalsMax = 1000;
+
 struct CloneSpec {
   ContainerId source;
   std::string snapshot;  // of the source; empty: its head
@@ -44,11 +62,14 @@ struct CloneSpec {
   // cloned once, however often it is selected, and first as one of `objects`. One that the target
   // has is left as it is and reported; names that are taken become titles. All must be closed, or
   // their CloneRule says otherwise. Hidden ones come along if they are listed, or if one that comes
-  // along links to them: where they stand in a selected folder, else to the target folder. Selected
+  // along links to them (others, if the link says that it requires them): where they stand in a selected folder, else to the target folder. Selected
   // folders must be new in the target. Requires: another container as the target.
   bool by_id = false;
   bool only_live = false;  // with by_id: archived objects are refused; transitions always are
   bool no_sponsored = false;  // with by_id: sponsored objects are refused
+  std::vector<ContainerId> not_held_by;  // with by_id: so are new ones that one of these holds
+  // Filled where the clone fails for what objects are (kFailedPrecondition); null: nobody asks.
+  std::vector<CloneRefusal>* refusals = nullptr;
   bool parents = true;  // missing folders of target_folder are made; else kNotFound
   bool history = false;  // earlier versions and deletions come along (whole containers only)
   std::string note;

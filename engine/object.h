@@ -17,6 +17,7 @@ namespace ramet {
 // Interned type number of an object; names stand in the catalog. 1 is "file".
 using TypeNumber = uint32_t;
 inline constexpr TypeNumber kFileType = 1;
+inline constexpr size_t kTypeNameBytesMax = 64;
 
 // What a name leads to. Values are on disk (docs/format.md#values) and never change.
 enum class EntryClass : uint8_t {
@@ -77,6 +78,19 @@ const std::string* find_property(const Metadata& metadata, std::string_view name
 // Sets it, keeping the order.
 void set_property(Metadata& metadata, std::string name, std::string value);
 
+// A text that belongs to an object and is too long for its metadata: 1 byte to
+// kObjectDocumentBytesMax, any bytes. Clones share it. One whose name begins with kContentProperty
+// goes when the content changes.
+struct ObjectDocument {
+  std::string name;  // 1 to 64 bytes
+  uint32_t size = 0;
+  BlockRef block;    // for the engine alone
+  friend bool operator==(const ObjectDocument&, const ObjectDocument&) = default;
+};
+inline constexpr size_t kObjectDocumentBytesMax = 8u << 20;
+inline constexpr size_t kObjectDocumentNameBytesMax = 64;
+inline constexpr size_t kObjectDocumentsMax = 8;
+
 // What keeps a version from being removed or replaced (write once, read many).
 enum class RetentionMode : uint8_t { kNone = 0, kGovernance = 1, kCompliance = 2 };
 struct ObjectLock {
@@ -106,6 +120,12 @@ enum class Archival : uint8_t {
   kArchiving = 3,    // these two: a transition
   kUnarchiving = 4,
 };
+// "closed", "open", "closing"; "shared", "never", "while-open"; "live", "archival", "archived",
+// "archiving", "unarchiving".
+std::string_view state_name(ObjectState state);
+std::string_view clone_rule_name(CloneRule rule);
+std::string_view archival_name(Archival archival);
+std::optional<Archival> parse_archival(std::string_view name);
 inline bool is_transition(Archival archival) {
   return archival == Archival::kArchiving || archival == Archival::kUnarchiving;
 }
@@ -114,6 +134,7 @@ inline bool is_transition(Archival archival) {
 struct ObjectLink {
   ObjectId target;
   ContainerId container;  // null: wherever the link is
+  bool required = false;  // comes along though it is not hidden
   friend bool operator==(const ObjectLink&, const ObjectLink&) = default;
 };
 inline constexpr size_t kLinksMax = 64;
@@ -151,6 +172,7 @@ struct ObjectInfo {
   std::string name;           // its first name
   Standing standing;
   Metadata metadata;
+  std::vector<ObjectDocument> documents;  // by name, ascending
   ObjectLock lock;
   VersionNumber version = 0;  // 0: made where versions were never kept
   bool unversioned = false;   // made while versions were not kept: at most one such version stays

@@ -209,6 +209,11 @@ class Store {
   // The durable head (empty `snapshot`) or a snapshot, for reading.
   virtual Result<std::shared_ptr<const View>> view(ContainerId container,
                                                    const std::string& snapshot = {}) = 0;
+  // Types of objects are numbers, which stand for names: the same one for the same name, for ever.
+  // A new name, of 1 to 64 bytes of UTF-8 without control characters, gets the next number, in a
+  // commit of its own; durable when it returns. kInvalidArgument.
+  virtual Result<TypeNumber> intern_type(std::string_view name) = 0;
+  virtual Result<std::string> type_name(TypeNumber number) = 0;  // kNotFound
   // Those of these containers that hold the object, in one state and in the order given; ones that
   // there are not are left out. A few look-ups for each, whatever they hold.
   virtual Result<std::vector<ContainerId>> holders(ObjectId object,

@@ -181,7 +181,8 @@ class Differ {
 
   // Everything of an object but its names.
   static bool same_attributes(const ObjectInfo& a, const ObjectInfo& b) {
-    return a.attributes == b.attributes && a.standing == b.standing;
+    return a.attributes == b.attributes && a.standing == b.standing &&
+           a.metadata == b.metadata && a.documents == b.documents && a.lock == b.lock;
   }
 
   static bool same_content(const ObjectRecord& a, const ObjectRecord& b) {

@@ -67,6 +67,8 @@ class StoreImpl : public Store, private RecoveredStore {
   Result<std::vector<SettingInfo>> settings(std::optional<ContainerId> container) override;
   Result<std::shared_ptr<const View>> view(ContainerId container,
                                            const std::string& snapshot) override;
+  Result<TypeNumber> intern_type(std::string_view name) override;
+  Result<std::string> type_name(TypeNumber number) override;
   Result<std::vector<ContainerId>> holders(ObjectId object,
                                            std::span<const ContainerId> among) override;
   Result<std::unique_ptr<Transaction>> begin(ContainerId container) override;
@@ -169,6 +171,9 @@ class StoreImpl : public Store, private RecoveredStore {
   Status append_retention(const HeadState& head, const ContainerEntry& entry,
                           const SnapshotRecord& added, std::vector<Operation>& operations);
 
+  // store_types.cc. nullopt: it was never interned.
+  Result<std::optional<TypeNumber>> find_type(std::string_view name);
+
   // store_expiry.cc
   Status append_expired_drop(const HeadState& head, const ExpiresKey& key,
                              std::vector<Operation>& operations);
@@ -254,6 +259,8 @@ class StoreImpl : public Store, private RecoveredStore {
   uint64_t release_max_ = 0;  // dead nodes that the next checkpoint releases
   bool tidy_map_ = false;     // the next checkpoint may write the whole map anew
   std::atomic<uint64_t> log_bytes_at_checkpoint_{0};
+  std::mutex types_mu_;
+  std::map<std::string, TypeNumber, std::less<>> types_;  // those that were asked for; types_mu_
   std::mutex random_mu_;
   std::vector<std::array<uint8_t, 16>> random_;  // guarded by random_mu_; each is used once
   std::atomic<uint64_t> dirty_max_{0};     // what the disk allowed when it was asked last,

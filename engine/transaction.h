@@ -107,7 +107,8 @@ class Transaction {
   virtual Status make_way(FolderId folder, std::string_view name) = 0;
   // What it is to clones; the title stays. kNotFound, kInvalidArgument.
   virtual Status set_standing(ObjectId object, const Standing& standing) = 0;
-  // Replaces all of its content (null: none). kInvalidArgument: not a file.
+  // Replaces all of its content (null: none); what is said of the former one (kContentProperty)
+  // goes. kInvalidArgument: not a file.
   virtual Status set_content(ObjectId object, std::unique_ptr<ContentWriter> content) = 0;
 
   virtual Status set_attributes(ObjectId object, const Attributes& attributes) = 0;
@@ -115,6 +116,10 @@ class Transaction {
   // Of one version; kNotFound. kInvalidArgument: too long, or properties out of order.
   virtual Status set_metadata(ObjectId object, const Metadata& metadata,
                               VersionNumber version = kCurrentVersion) = 0;
+  // Keeps, replaces or (without text) removes a document of an object. kNotFound: there is no such
+  // object; kInvalidArgument: the name or the text is too long or empty, or there are too many.
+  virtual Status set_object_document(ObjectId object, std::string_view name,
+                                     std::optional<std::string_view> text) = 0;
   // A retention can be made longer, not shorter or weaker; with `bypass_governance` any that is not
   // kCompliance can be changed (kPermissionDenied). kFailedPrecondition: no versions are kept.
   virtual Status set_lock(ObjectId object, const ObjectLock& lock, VersionNumber version,

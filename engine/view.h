@@ -70,6 +70,8 @@ class View {
                           const std::function<bool(const VersionInfo&)>& visit) const = 0;
   // A document that belongs to the container (Transaction::set_document()). kNotFound.
   virtual Result<std::string> document(std::string_view name) const = 0;
+  // A document of an object (Transaction::set_object_document()). kNotFound.
+  virtual Result<std::string> object_document(ObjectId id, std::string_view name) const = 0;
   virtual Result<FolderInfo> folder(FolderId id) const = 0;
   // Entries and bytes directly inside one folder (not below), from summaries: O(log n).
   virtual Result<Summary> folder_summary(FolderId folder) const = 0;
@@ -78,6 +80,10 @@ class View {
   virtual Result<std::string> path_of(FolderId id) const = 0;
   // Every object of the container in (type, id) order, until `visit` returns false.
   virtual Status objects(const std::function<bool(const ObjectInfo&)>& visit) const = 0;
+
+  // Every folder of the container but the root, in no order that means anything, until `visit`
+  // returns false. Costs by folders, whatever is in them.
+  virtual Status folders(const std::function<bool(const FolderInfo&)>& visit) const = 0;
 
   // Reads into all of `into`, less only at the end of the content. Holes read as zeros.
   virtual Result<size_t> read(ObjectId id, uint64_t offset, std::span<char> into,

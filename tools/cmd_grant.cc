@@ -69,8 +69,19 @@ struct AccessOptions {
   std::string is_protected;
   std::string region = "\n";   // (not given; "" takes it away)
   std::string bill_to = "\n";
+  std::string sponsor = "\n";
+  std::string data_access_request = "\n";
+  std::string contains_phi;
+  std::string download_restricted;
   bool changes() const {
-    return !restricted.empty() || !is_protected.empty() || region != "\n" || bill_to != "\n";
+    for (const std::string* one : {&restricted, &is_protected, &contains_phi,
+                                   &download_restricted}) {
+      if (!one->empty()) return true;
+    }
+    for (const std::string* one : {&region, &bill_to, &sponsor, &data_access_request}) {
+      if (*one != "\n") return true;
+    }
+    return false;
   }
 };
 
@@ -81,8 +92,16 @@ Result<int> run_access(Context& context, Session& session, const AccessOptions& 
   if (options.changes()) {
     set.is_restricted = switch_of(options.restricted).value_or(set.is_restricted);
     set.is_protected = switch_of(options.is_protected).value_or(set.is_protected);
-    if (options.region != "\n") set.region = options.region;
-    if (options.bill_to != "\n") set.bill_to = options.bill_to;
+    set.contains_phi = switch_of(options.contains_phi).value_or(set.contains_phi);
+    set.is_download_restricted =
+        switch_of(options.download_restricted).value_or(set.is_download_restricted);
+    const auto text = [](const std::string& given, std::string& into) {
+      if (given != "\n") into = given;
+    };
+    text(options.region, set.region);
+    text(options.bill_to, set.bill_to);
+    text(options.sponsor, set.sponsor);
+    text(options.data_access_request, set.data_access_request);
     RAMET_TRY(access.set_container_access(info.id, set));
   }
   if (context.json) {
@@ -92,6 +111,10 @@ Result<int> run_access(Context& context, Session& session, const AccessOptions& 
     json["protected"] = set.is_protected;
     set_name(json, "region", set.region);
     set_name(json, "bill_to", set.bill_to);
+    set_name(json, "sponsor", set.sponsor);
+    set_name(json, "data_access_request", set.data_access_request);
+    json["contains_phi"] = set.contains_phi;
+    json["download_restricted"] = set.is_download_restricted;
     print_json(context.out, json);
   } else if (!options.changes()) {
     Table table(context.out, "ll");
@@ -99,6 +122,12 @@ Result<int> run_access(Context& context, Session& session, const AccessOptions& 
     table.row({"protected", set.is_protected ? "on" : "off"});
     if (!set.region.empty()) table.row({"region", escape_message(set.region)});
     if (!set.bill_to.empty()) table.row({"bill to", escape_message(set.bill_to)});
+    if (!set.sponsor.empty()) table.row({"sponsor", escape_message(set.sponsor)});
+    if (!set.data_access_request.empty()) {
+      table.row({"data access request", escape_message(set.data_access_request)});
+    }
+    if (set.contains_phi) table.row({"contains PHI", "on"});
+    if (set.is_download_restricted) table.row({"download restricted", "on"});
   }
   return kExitOk;
 }
@@ -146,6 +175,13 @@ void add_grant_commands(CommandLine& line) {
       .choice("--protected", access->is_protected, kSwitch, "Only administer may remove")
       .option("--region", access->region, "TEXT", "A label")
       .option("--bill-to", access->bill_to, "PRINCIPAL", "Who is charged")
+      .option("--sponsor", access->sponsor, "PRINCIPAL", "A third party that pays instead")
+      .option("--data-access-request", access->data_access_request, "TEXT",
+              "A research environment: content goes only to containers with the same one")
+      .choice("--contains-phi", access->contains_phi, kSwitch,
+              "Health data of persons: content goes only to containers that may hold such, too")
+      .choice("--download-restricted", access->download_restricted, kSwitch,
+              "Content is not handed out over the network")
       .run(access, container_access);
 }
 

@@ -3,6 +3,7 @@
 
 #include "tools/access_names.h"
 #include "tools/commands.h"
+#include "tools/keep.h"
 #include "tools/session.h"
 #include "tools/text.h"
 
@@ -17,6 +18,8 @@ struct PrincipalOptions {
   std::string super_admin;
   std::string may_create;
   std::string disabled;
+  std::string at_spending_limit;
+  std::string account_expires;
   std::vector<std::string> groups;
   bool is_super_admin = false;
   bool no_create = false;
@@ -48,6 +51,10 @@ Json principal_json(const Principal& principal, AccessNames& names) {
     json["may_create"] = principal.may_create;
   }
   json["disabled"] = principal.disabled;
+  json["at_spending_limit"] = principal.at_spending_limit;
+  json["account_expires"] = principal.account_expires == 0
+                                ? Json(nullptr)
+                                : Json(iso_time(principal.account_expires));
   json["created"] = iso_time(principal.created);
   if (is_group(principal)) return json;
   json["groups"] = Json::array();
@@ -65,6 +72,7 @@ std::string flags_of(const Principal& principal) {
   if (principal.super_admin) flags.emplace_back("super-admin");
   if (!is_group(principal) && !principal.may_create) flags.emplace_back("no-create");
   if (principal.disabled) flags.emplace_back("disabled");
+  if (principal.at_spending_limit) flags.emplace_back("at-spending-limit");
   return fmt::format("{}", fmt::join(flags, ","));
 }
 
@@ -202,6 +210,9 @@ Result<int> show(Context& context, Session& session, const PrincipalOptions& opt
   if (!principal.title.empty()) table.row({"title", escape_message(principal.title)});
   if (!principal.email.empty()) table.row({"e-mail", escape_message(principal.email)});
   table.row({"created", full_time(principal.created)});
+  if (principal.account_expires != 0) {
+    table.row({"account expires", full_time(principal.account_expires)});
+  }
   const std::string flags = flags_of(principal);
   if (!flags.empty()) table.row({"flags", flags});
   if (!principal.groups.empty()) table.row({"groups", groups_of(principal, names)});
@@ -231,6 +242,13 @@ Result<int> set(Context& context, Session& session, const PrincipalOptions& opti
   principal.super_admin = switch_of(options.super_admin).value_or(principal.super_admin);
   principal.may_create = switch_of(options.may_create).value_or(principal.may_create);
   principal.disabled = switch_of(options.disabled).value_or(principal.disabled);
+  principal.at_spending_limit =
+      switch_of(options.at_spending_limit).value_or(principal.at_spending_limit);
+  if (options.account_expires == "never") {
+    principal.account_expires = 0;
+  } else if (!options.account_expires.empty()) {
+    RAMET_ASSIGN(principal.account_expires, expiry_of(options.account_expires));
+  }
   RAMET_TRY(session.store().access().update_principal(principal));
   if (context.json) {
     AccessNames names(session);
@@ -332,6 +350,10 @@ void add_user_commands(CommandLine& line) {
       .choice("--super-admin", changed->super_admin, kSwitch, "May do everything everywhere")
       .choice("--may-create", changed->may_create, kSwitch, "May create containers")
       .choice("--disabled", changed->disabled, kSwitch, "Nothing of it is accepted")
+      .choice("--at-spending-limit", changed->at_spending_limit, kSwitch,
+              "Nothing that others pay for is cloned to what it is billed for")
+      .option("--account-expires", changed->account_expires, "TIME|never",
+              "After so long nothing is cloned to what it is billed for: 90d")
       .run(changed, Access::kWrite, set_user);
   auto removed = std::make_shared<Options>();
   Command(line, group, "remove", "Remove users with their tokens, keys and grants", "NAME...",
@@ -363,6 +385,10 @@ void add_group_commands(CommandLine& line) {
       .option("--rename", changed->rename, "NAME", "A new name")
       .option("--title", changed->title, "TEXT", "For people")
       .choice("--disabled", changed->disabled, kSwitch, "What it is granted sleeps")
+      .choice("--at-spending-limit", changed->at_spending_limit, kSwitch,
+              "Nothing that others pay for is cloned to what it is billed for")
+      .option("--account-expires", changed->account_expires, "TIME|never",
+              "After so long nothing is cloned to what it is billed for: 90d")
       .run(changed, Access::kWrite, set_group);
   auto added = std::make_shared<Options>();
   Command(line, group, "add", "Make users members of a group", "GROUP USER...",

@@ -219,7 +219,8 @@ Status serve_store(Context& context, const std::string& path, const ServeOptions
   serve::Services services{store, store.access(), workers, metrics, *log, options.faces};
   const auto rest = serve::make_rest_face(services);
   const auto s3 = serve::make_s3_face(services);
-  serve::Routes routes{rest.get(), s3.get(), options.faces.s3_domain, {}, {}};
+  const auto dnanexus = serve::make_dnanexus_face(services);
+  serve::Routes routes{rest.get(), s3.get(), dnanexus.get(), options.faces.s3_domain, {}, {}};
   routes.ready = [&sample] { return sample.ready(); };
   routes.is_operator = [&store](std::string_view token) { return is_operator(store, token); };
   RAMET_ASSIGN(const auto server,

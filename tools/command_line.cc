@@ -419,6 +419,7 @@ void add_all_commands(CommandLine& line) {
   add_list_commands(line);
   add_look_commands(line);
   add_name_commands(line);
+  add_standing_commands(line);
   add_verify_commands(line);
   add_serve_commands(line);
   add_top_commands(line);

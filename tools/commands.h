@@ -174,6 +174,7 @@ void add_content_commands(CommandLine& line);    // put, get, cat
 void add_list_commands(CommandLine& line);       // ls, tree
 void add_look_commands(CommandLine& line);       // stat, du
 void add_name_commands(CommandLine& line);       // mkdir, mv, rm
+void add_standing_commands(CommandLine& line);   // standing
 void add_verify_commands(CommandLine& line);     // verify
 void add_serve_commands(CommandLine& line);      // serve
 void add_top_commands(CommandLine& line);        // top

@@ -64,6 +64,8 @@ std::string difference(const Principal& before, const Principal& after) {
   flag("super_admin", before.super_admin, after.super_admin);
   flag("may_create", before.may_create, after.may_create);
   flag("disabled", before.disabled, after.disabled);
+  flag("at_spending_limit", before.at_spending_limit, after.at_spending_limit);
+  if (before.account_expires != after.account_expires) add("expiry of the account");
   const auto list = [&](const char* what, const Principal& in, const Principal& not_in) {
     for (const Membership& membership : in.groups) {
       const auto& others = not_in.groups;

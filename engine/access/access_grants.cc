@@ -144,6 +144,8 @@ Result<ContainerAccess> AccessControlImpl::container_access(ContainerId containe
 Status AccessControlImpl::set_container_access(ContainerId container,
                                                const ContainerAccess& access) {
   RAMET_TRY(check_access_text(access.region, kRegionBytesMax, "a region"));
+  RAMET_TRY(check_access_text(access.data_access_request, kRegionBytesMax,
+                              "a data access request"));
   return change([&](AccessChange& change) -> Status {
     RAMET_ASSIGN(const ContainerEntry entry,
                  find_container(store_.context(), change.catalog(), container));
@@ -158,11 +160,16 @@ Status AccessControlImpl::set_container_access(ContainerId container,
     if (!access.bill_to.empty() && access.bill_to != before.bill_to) {
       RAMET_TRY(find_id(change.catalog(), access.bill_to));
     }
+    if (!access.sponsor.empty() && access.sponsor != before.sponsor) {
+      RAMET_TRY(find_id(change.catalog(), access.sponsor));
+    }
     const auto flag = [](bool on) { return on ? "on" : "off"; };
     change.log("container.access", entry.record.name,
-               fmt::format("restricted {}, protected {}, region '{}', bill to '{}'",
+               fmt::format("restricted {}, protected {}, region '{}', bill to '{}', sponsor '{}', "
+                           "data access request '{}', contains PHI {}, download restricted {}",
                            flag(access.is_restricted), flag(access.is_protected), access.region,
-                           access.bill_to));
+                           access.bill_to, access.sponsor, access.data_access_request,
+                           flag(access.contains_phi), flag(access.is_download_restricted)));
     if (access == ContainerAccess{}) return change.erase(key);
     return change.put(key, encode_container_access(access));
   });

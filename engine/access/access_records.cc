@@ -95,7 +95,8 @@ Bytes encode_principal(const Principal& principal) {
   if (!list.empty()) groups = builder.CreateVector(list);
   builder.Finish(fb::CreatePrincipal(builder, static_cast<uint8_t>(principal.kind), name, title,
                                      email, principal.super_admin, principal.may_create,
-                                     principal.disabled, principal.created, groups));
+                                     principal.disabled, principal.created, groups,
+                                     principal.at_spending_limit, principal.account_expires));
   return finished(builder);
 }
 
@@ -113,6 +114,8 @@ Result<Principal> decode_principal(ByteView bytes) {
     out.may_create = table.may_create();
     out.disabled = table.disabled();
     out.created = table.created();
+    out.at_spending_limit = table.at_spending_limit();
+    out.account_expires = table.account_expires();
     if (table.groups() != nullptr) {
       for (const fb::Membership* membership : *table.groups()) {
         out.groups.push_back({from_fb<PrincipalId>(membership->group()), membership->admin()});
@@ -191,8 +194,11 @@ Bytes encode_container_access(const ContainerAccess& access) {
   FlatBufferBuilder builder(128);
   const auto region = text_of(builder, access.region);
   const auto bill_to = text_of(builder, access.bill_to);
+  const auto sponsor = text_of(builder, access.sponsor);
+  const auto request = text_of(builder, access.data_access_request);
   builder.Finish(fb::CreateContainerAccess(builder, access.is_restricted, access.is_protected,
-                                           region, bill_to));
+                                           region, bill_to, sponsor, request,
+                                           access.contains_phi, access.is_download_restricted));
   return finished(builder);
 }
 
@@ -200,8 +206,14 @@ Result<ContainerAccess> decode_container_access(ByteView bytes) {
   return read_table<fb::ContainerAccess>(
       bytes, "a container's access",
       [](const fb::ContainerAccess& table) -> Result<ContainerAccess> {
-        return ContainerAccess{table.is_restricted(), table.is_protected(),
-                               text_from(table.region()), text_from(table.bill_to())};
+        return ContainerAccess{table.is_restricted(),
+                               table.is_protected(),
+                               text_from(table.region()),
+                               text_from(table.bill_to()),
+                               text_from(table.sponsor()),
+                               text_from(table.data_access_request()),
+                               table.contains_phi(),
+                               table.download_restricted()};
       });
 }
 

@@ -5,6 +5,8 @@
 #include <set>
 #include <tuple>
 
+#include <fmt/format.h>
+
 #include "engine/access/access_check.h"
 #include "engine/check/check_run.h"
 #include "engine/check/describe_key.h"
@@ -20,6 +22,7 @@ struct CatalogSeen {
   std::map<std::string, IdBytes> names;
   std::vector<std::pair<SnapshotKey, SnapshotRecord>> snapshots;
   std::set<std::tuple<uint64_t, IdBytes, Bytes>> expires;
+  std::set<std::pair<TypeNumber, std::string>> types, type_names;  // by TYPE, and by TYPE_NAME
   AccessEntries access;
 };
 
@@ -59,6 +62,14 @@ class CatalogCheck {
     }
     for (const auto& [time, id, snapshot] : seen.expires) {
       report_(to_uuid(ContainerId{id}), "an expiry that no record has");
+    }
+    for (const auto& [number, name] : seen.types) {
+      if (!seen.type_names.contains({number, name})) {
+        report_(name, fmt::format("a type, {}, whose name does not lead to it", number));
+      }
+    }
+    for (const auto& [number, name] : seen.type_names) {
+      if (!seen.types.contains({number, name})) report_(name, "the name of no type");
     }
     for (const auto& fix : seen.access.fixes()) report_(describe_key(fix.key), fix.what);
     for (NamedTree& tree : roots) {
@@ -140,6 +151,20 @@ class CatalogCheck {
         RAMET_ASSIGN(const Bytes name, decode_setting_key(key));
         const auto text = decode_setting(value);
         return text.ok() ? ok() : Status(text.error());
+      }
+      case CatalogSpace::kTypeName: {
+        RAMET_ASSIGN(const Bytes name, decode_type_name_key(key));
+        RAMET_ASSIGN(const TypeRecord type, decode_type(value));
+        seen.type_names.emplace(type.number, name);
+        if (type.name == name) return ok();
+        return Error(ErrorCode::kCorruption, "a type of another name");
+      }
+      case CatalogSpace::kType: {
+        RAMET_ASSIGN(const TypeNumber number, decode_type_key(key));
+        RAMET_ASSIGN(const TypeRecord type, decode_type(value));
+        seen.types.emplace(number, type.name);
+        if (type.number == number) return ok();
+        return Error(ErrorCode::kCorruption, "a type of another number");
       }
       default: return seen.access.add(key, value);
     }

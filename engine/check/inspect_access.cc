@@ -49,6 +49,10 @@ void put_principal(const Principal& principal, InspectOutput& out) {
   out.value("super_admin", principal.super_admin);
   out.value("may_create", principal.may_create);
   out.value("disabled", principal.disabled);
+  if (principal.at_spending_limit) out.value("at_spending_limit", true);
+  if (principal.account_expires != 0) {
+    out.value("account_expires", time_value(principal.account_expires));
+  }
   out.value("created", time_value(principal.created));
   out.value("groups", number_value(principal.groups.size()));
 }
@@ -106,6 +110,10 @@ Status put_access_entry(ByteView key, ByteView value, InspectOutput& out) {
       out.value("protected", access.is_protected);
       out.value("region", name_or_nothing(access.region));
       out.value("bill_to", name_or_nothing(access.bill_to));
+      out.value("sponsor", name_or_nothing(access.sponsor));
+      out.value("data_access_request", name_or_nothing(access.data_access_request));
+      out.value("contains_phi", access.contains_phi);
+      out.value("download_restricted", access.is_download_restricted);
       return ok();
     }
     case CatalogSpace::kOfPrincipal: {

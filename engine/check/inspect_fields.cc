@@ -127,6 +127,10 @@ std::string describe_catalog_value(CatalogSpace space, ByteView value) {
     const auto setting = decode_setting(value);
     if (setting.ok()) return *setting;
   }
+  if (space == CatalogSpace::kTypeName || space == CatalogSpace::kType) {
+    const auto type = decode_type(value);
+    if (type.ok()) return fmt::format("type {}, '{}'", type->number, type->name);
+  }
   return describe_access_value(space, value);
 }
 
@@ -412,20 +416,16 @@ void put_snapshot(InspectOutput& out, const SnapshotRecord& record) {
 
 // What most objects do not have is left out.
 static void describe_standing(InspectOutput& out, const Standing& standing) {
-  static constexpr std::string_view kStates[] = {"closed", "open", "closing"};
-  static constexpr std::string_view kRules[] = {"shared", "never", "copied while open"};
-  static constexpr std::string_view kArchival[] = {"live", "archival", "archived", "archiving",
-                                                   "unarchiving"};
   out.value("hidden", standing.hidden);
   if (!standing.title.empty()) out.value("title", name_value(standing.title));
   if (standing.state != ObjectState::kClosed) {
-    out.value("state", text(kStates[static_cast<size_t>(standing.state)]));
+    out.value("state", text(state_name(standing.state)));
   }
   if (standing.clone_rule != CloneRule::kShared) {
-    out.value("clone_rule", text(kRules[static_cast<size_t>(standing.clone_rule)]));
+    out.value("clone_rule", text(clone_rule_name(standing.clone_rule)));
   }
   if (standing.archival != Archival::kLive) {
-    out.value("archival", text(kArchival[static_cast<size_t>(standing.archival)]));
+    out.value("archival", text(archival_name(standing.archival)));
   }
   if (standing.sponsored) out.value("sponsored", true);
   for (const ObjectLink& link : standing.links) {
@@ -445,6 +445,9 @@ void put_object(InspectOutput& out, const ObjectRecord& record) {
   out.value("links", number_value(info.links_count));
   if (!info.target.empty()) out.value("target", name_value(info.target));
   describe_standing(out, info.standing);
+  for (const ObjectDocument& document : info.documents) {
+    out.value("document", text(fmt::format("'{}', {} bytes", document.name, document.size)));
+  }
   out.value("content", text(form_words(record.form)));
   put_attributes(out, info.attributes);
 }

@@ -372,6 +372,13 @@ Status put_catalog_entry(ByteView key, const Value& value, InspectOutput& out) {
       out.value("value", name_value(setting));
       return ok();
     }
+    case CatalogSpace::kTypeName:
+    case CatalogSpace::kType: {
+      RAMET_ASSIGN(const TypeRecord type, decode_type(value.bytes()));
+      out.value("number", number_value(type.number));
+      out.value("name", name_value(type.name));
+      return ok();
+    }
     case CatalogSpace::kExpires: {
       RAMET_ASSIGN(const ExpiresKey at, decode_expires_key(key));
       out.value("time", time_value(static_cast<int64_t>(at.time)));

@@ -139,6 +139,37 @@ Status decode_metadata(const fb::Object& table, size_t bytes_max, Metadata& meta
   return fits ? ok() : Status(Error(ErrorCode::kCorruption, "malformed metadata of an object"));
 }
 
+DocumentFields encode_documents(flatbuffers::FlatBufferBuilder& builder,
+                                const std::vector<ObjectDocument>& documents) {
+  if (documents.empty()) return 0;
+  std::vector<flatbuffers::Offset<fb::ObjectDocument>> list;
+  list.reserve(documents.size());
+  for (const ObjectDocument& document : documents) {
+    const auto name = builder.CreateString(document.name);
+    list.push_back(fb::CreateObjectDocument(builder, name, document.size));
+  }
+  return builder.CreateVector(list);
+}
+
+Status decode_documents(const fb::Object& table, size_t bytes_max,
+                        std::span<const BlockRef>& refs,
+                        std::vector<ObjectDocument>& documents) {
+  if (table.documents() == nullptr) return ok();
+  const Error malformed(ErrorCode::kCorruption, "malformed documents of an object");
+  if (table.documents()->size() > refs.size()) return malformed;
+  const auto blocks = refs.last(table.documents()->size());
+  refs = refs.first(refs.size() - blocks.size());
+  TextReader reader(bytes_max);
+  for (flatbuffers::uoffset_t i = 0; i < table.documents()->size(); ++i) {
+    const fb::ObjectDocument* const from = table.documents()->Get(i);
+    ObjectDocument& into = documents.emplace_back();
+    if (!reader.take(from->name(), into.name)) return malformed;
+    into.size = from->size();
+    into.block = blocks[i];
+  }
+  return ok();
+}
+
 void add_lock(fb::ObjectBuilder& table, const ObjectLock& lock) {
   table.add_retain_until(lock.retain_until);
   table.add_retention_mode(static_cast<uint8_t>(lock.mode));
@@ -167,6 +198,7 @@ StandingFields encode_standing(flatbuffers::FlatBufferBuilder& builder, const St
     fb::LinkBuilder table(builder);
     table.add_target(&target);
     if (!link.container.is_null()) table.add_container(&container);
+    table.add_required(link.required);
     list.push_back(table.Finish());
   }
   fields.links = builder.CreateVector(list);
@@ -199,6 +231,7 @@ Status decode_standing(const fb::Object& table, size_t bytes_max, Standing& stan
     if (link->target() == nullptr) return malformed;
     ObjectLink& into = standing.links.emplace_back();
     into.target = ObjectId::from_bytes(link->target());
+    into.required = link->required();
     if (link->container() != nullptr) into.container = ContainerId::from_bytes(link->container());
   }
   return ok();
@@ -243,6 +276,12 @@ Status check_metadata(const Metadata& metadata, std::string_view name) {
 void drop_content_properties(Metadata& metadata) {
   std::erase_if(metadata.properties, [](const Property& property) {
     return property.name.starts_with(kContentProperty);
+  });
+}
+
+void drop_content_documents(std::vector<ObjectDocument>& documents) {
+  std::erase_if(documents, [](const ObjectDocument& document) {
+    return document.name.starts_with(kContentProperty);
   });
 }
 

@@ -1,6 +1,9 @@
 // Metadata and locks between an object's record and plain values. Pure; thread-safe.
 #pragma once
 
+#include <span>
+#include <vector>
+
 #include "engine/object.h"
 #include "format/object_generated.h"
 #include "format/result.h"
@@ -22,6 +25,15 @@ void add_metadata(fb::ObjectBuilder& table, const MetadataFields& fields);
 // kCorruption: more in it than `bytes_max` [INV-8].
 Status decode_metadata(const fb::Object& table, size_t bytes_max, Metadata& metadata);
 
+using DocumentFields =
+    flatbuffers::Offset<flatbuffers::Vector<flatbuffers::Offset<fb::ObjectDocument>>>;
+DocumentFields encode_documents(flatbuffers::FlatBufferBuilder& builder,
+                                const std::vector<ObjectDocument>& documents);
+// With the last of the references, which are taken off. kCorruption: there are fewer, or more in it
+// than `bytes_max` [INV-8].
+Status decode_documents(const fb::Object& table, size_t bytes_max,
+                        std::span<const BlockRef>& refs, std::vector<ObjectDocument>& documents);
+
 void add_lock(fb::ObjectBuilder& table, const ObjectLock& lock);
 ObjectLock decode_lock(const fb::Object& table);
 
@@ -42,5 +54,6 @@ Status check_standing(const Standing& standing, std::string_view name);
 Status check_metadata(const Metadata& metadata, std::string_view name);
 // Leaves out what says something of a content that is not there any more.
 void drop_content_properties(Metadata& metadata);
+void drop_content_documents(std::vector<ObjectDocument>& documents);
 
 }  // namespace ramet::engine

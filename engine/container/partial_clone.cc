@@ -31,9 +31,23 @@ class PartialClone {
         // In one container an object cannot be there twice under one id.
         fresh_(spec.identity == CloneIdentity::kFresh || same_container),
         has_versions_(has_versions),
-        is_plain_(!spec.by_id || is_plain(source.root().summary)) {}
+        is_plain_(!spec.by_id ||
+                  (is_plain(source.root().summary) && spec.not_held_by.empty())) {}
 
   Status run() {
+    RAMET_TRY(select());
+    if (held_ == 0) return ok();
+    return Error(ErrorCode::kFailedPrecondition,
+                 fmt::format("{} objects are held where they must not be", held_));
+  }
+
+  CloneResult take_result() {
+    std::sort(result_.existing.begin(), result_.existing.end());
+    return std::move(result_);
+  }
+
+ private:
+  Status select() {
     RAMET_ASSIGN(const FolderId into, target_folder());
     RAMET_ASSIGN(const auto names, split_path(spec_.target_folder));
     std::string into_path;  // as it is shown: empty for the root folder
@@ -47,6 +61,7 @@ class PartialClone {
     for (const std::string& path : spec_.paths) {
       RAMET_ASSIGN(const Entry entry, source_.lookup(path));
       if (spec_.by_id && entry.is_folder() && !selected.insert(entry.folder).second) continue;
+      selected_path_ = path;
       if (entry.is_folder() && entry.folder == kRootFolder) {
         RAMET_TRY(clone_content(root));
         continue;
@@ -56,15 +71,10 @@ class PartialClone {
       RAMET_TRY(run_pending());
     }
     RAMET_TRY(run_pending());
+    selected_path_.clear();
     return clone_linked(into);
   }
 
-  CloneResult take_result() {
-    std::sort(result_.existing.begin(), result_.existing.end());
-    return std::move(result_);
-  }
-
- private:
   // Nothing in it needs to be looked at before it is shared.
   static bool is_plain(const Summary& summary) {
     for (const SummaryColumn column :
@@ -120,7 +130,8 @@ class PartialClone {
   // Hidden objects that those that were cloned lead to, and what these lead to.
   Status clone_linked(const FolderId& into) {
     while (!links_.empty()) {
-      const ObjectId id = links_.back();
+      const ObjectId id = links_.back().target;
+      const bool required = links_.back().required;
       links_.pop_back();
       if (placed_.contains(id)) continue;
       const auto record = source_.object(id);
@@ -128,7 +139,7 @@ class PartialClone {
         if (record.error().code() == ErrorCode::kNotFound) continue;  // not in this container
         return record.error();
       }
-      if (!record->info.standing.hidden) continue;
+      if (!record->info.standing.hidden && !required) continue;
       placed_.insert(id);
       const auto inside = hidden_.find(id);
       RAMET_TRY(clone_by_id(id, inside == hidden_.end() ? into : inside->second, true));
@@ -136,21 +147,45 @@ class PartialClone {
     return ok();
   }
 
+  void note(CloneRefusal refusal) const {
+    if (spec_.refusals == nullptr || spec_.refusals->size() >= kCloneRefusalsMax) return;
+    spec_.refusals->push_back(std::move(refusal));
+  }
+
+  // Counts and notes it; the others are looked at, too, so that all are told.
+  Status check_holders(const ObjectId& id) {
+    if (spec_.not_held_by.empty()) return ok();
+    RAMET_ASSIGN(const auto holders, store_.holders(id, spec_.not_held_by));
+    if (holders.empty()) return ok();
+    ++held_;
+    note({CloneRefusalReason::kHeld, id, holders.front(), selected_path_});
+    return ok();
+  }
+
   // Why it may not be cloned; nothing if it may.
   Status check_standing(const ObjectInfo& info) const {
-    const auto refuse = [&](std::string_view why) {
+    const auto refuse = [&](CloneRefusalReason reason, std::string_view why) {
+      note({reason, info.id, {}, selected_path_});
       return Error(ErrorCode::kFailedPrecondition,
                    fmt::format("object {} ('{}') {}", to_uuid(info.id), printable(info.name), why));
     };
     const Standing& standing = info.standing;
-    if (standing.clone_rule == CloneRule::kNever) return refuse("belongs to its container");
+    if (standing.clone_rule == CloneRule::kNever) {
+      return refuse(CloneRefusalReason::kNeverCloned, "belongs to its container");
+    }
     if (standing.state != ObjectState::kClosed &&
         standing.clone_rule != CloneRule::kCopiedWhileOpen) {
-      return refuse("is not closed");
+      return refuse(CloneRefusalReason::kNotClosed, "is not closed");
     }
-    if (is_transition(standing.archival)) return refuse("is being archived or unarchived");
-    if (spec_.only_live && standing.archival != Archival::kLive) return refuse("is not live");
-    if (spec_.no_sponsored && standing.sponsored) return refuse("is sponsored");
+    if (is_transition(standing.archival)) {
+      return refuse(CloneRefusalReason::kTransition, "is being archived or unarchived");
+    }
+    if (spec_.only_live && standing.archival != Archival::kLive) {
+      return refuse(CloneRefusalReason::kNotLive, "is not live");
+    }
+    if (spec_.no_sponsored && standing.sponsored) {
+      return refuse(CloneRefusalReason::kSponsored, "is sponsored");
+    }
     return ok();
   }
 
@@ -167,7 +202,7 @@ class PartialClone {
     if (!is_plain_) {
       for (const ObjectLink& link : standing.links) {
         if (link.container.is_null() || link.container == spec_.source) {
-          links_.push_back(link.target);
+          links_.push_back(link);
         }
       }
     }
@@ -184,6 +219,7 @@ class PartialClone {
     } else {
       record.info.id = store_.new_id<ObjectId>();
     }
+    RAMET_TRY(check_holders(id));
     return put_clone(source_record, record, folder, {});
   }
 
@@ -262,6 +298,7 @@ class PartialClone {
     }
     if (there && spec_.by_id) {
       if (there->is_folder()) {
+        note({CloneRefusalReason::kFolderThere, {}, {}, selected_path_});
         return Error(ErrorCode::kFailedPrecondition,
                      fmt::format("the target has a folder '{}' already", printable(path)));
       }
@@ -358,7 +395,9 @@ class PartialClone {
   // With by_id:
   std::set<ObjectId> placed_;           // cloned, or found in the target, one by one
   std::map<ObjectId, FolderId> hidden_;  // in selected folders: where they would go
-  std::vector<ObjectId> links_;         // of what was cloned; not followed yet
+  std::vector<ObjectLink> links_;       // of what was cloned; not followed yet
+  std::string selected_path_;           // that is being cloned; empty: none
+  uint64_t held_ = 0;                   // objects that `not_held_by` refuses
   std::vector<Pending> pending_;
   uint64_t folders_seen_ = 0;
   std::map<ObjectId, ObjectId> cloned_;  // only objects with several names

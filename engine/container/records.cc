@@ -201,6 +201,10 @@ EntryClass class_of_mode(uint32_t mode) {
   }
 }
 
+EntryClass class_of(TypeNumber type, uint32_t mode) {
+  return type == kFileType ? class_of_mode(mode) : EntryClass::kRecord;
+}
+
 Bytes encode_container(const ContainerRecord& record) {
   FlatBufferBuilder builder(256);
   const auto name = string_of(builder, record.name);
@@ -280,6 +284,18 @@ Result<std::string> decode_setting(ByteView bytes) {
   const Checked<fb::Setting> table(bytes);
   if (table.get() == nullptr) return malformed("a setting");
   return string_from(table->value());
+}
+
+Bytes encode_type(const TypeRecord& type) {
+  FlatBufferBuilder builder(64);
+  builder.Finish(fb::CreateType(builder, type.number, builder.CreateString(type.name)));
+  return finished(builder);
+}
+
+Result<TypeRecord> decode_type(ByteView bytes) {
+  const Checked<fb::Type> table(bytes);
+  if (table.get() == nullptr || table->number() == 0) return malformed("a type");
+  return TypeRecord{table->number(), string_from(table->name())};
 }
 
 Bytes encode_snapshot(const SnapshotRecord& record) {
@@ -373,6 +389,8 @@ EncodedRecord encode_object(const ObjectRecord& record) {
   const auto extent_tree = bytes_of(builder, tree);
   const MetadataFields metadata = encode_metadata(builder, info.metadata);
   const StandingFields standing = encode_standing(builder, info.standing);
+  const DocumentFields documents = encode_documents(builder, info.documents);
+  for (const ObjectDocument& document : info.documents) content.refs.push_back(document.block);
   const fb::Id folder = to_fb(info.folder);
   fb::Hash content_id;
   std::memcpy(&content_id, info.content_id.bytes.data(), sizeof content_id);
@@ -403,6 +421,7 @@ EncodedRecord encode_object(const ObjectRecord& record) {
   add_lock(table, info.lock);
   if (!extent_tree.IsNull()) table.add_extent_tree(extent_tree);
   add_standing(table, info.standing, standing);
+  if (!documents.IsNull()) table.add_documents(documents);
   builder.Finish(table.Finish());
   return {finished(builder), std::move(content.refs)};
 }
@@ -425,7 +444,7 @@ Result<ObjectRecord> decode_object(ObjectId id, TypeNumber type, ByteView value,
   info.attributes.modified = table->modified();
   info.attributes.device = table->device();
   RAMET_ASSIGN(info.attributes.xattrs, decode_xattrs(table->xattrs(), value.size()));
-  info.entry_class = class_of_mode(info.attributes.mode);
+  info.entry_class = class_of(type, info.attributes.mode);
   info.target = bytes_from(table->target());
   info.links_count = table->links_count();
   info.standing.hidden = (table->flags() & kFlagHidden) != 0;
@@ -439,6 +458,7 @@ Result<ObjectRecord> decode_object(ObjectId id, TypeNumber type, ByteView value,
   if (const fb::Hash* hash = table->content_id()) {
     std::memcpy(info.content_id.bytes.data(), hash, sizeof *hash);
   }
+  RAMET_TRY(decode_documents(*table.get(), value.size(), refs, info.documents));
   RAMET_TRY(decode_content(*table.get(), refs, record));
   return record;
 }

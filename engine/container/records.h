@@ -52,6 +52,13 @@ std::string_view own_setting(const ContainerRecord& record, std::string_view nam
 // The value of a SETTING entry: one of the store's own.
 Bytes encode_setting(std::string_view value);
 Result<std::string> decode_setting(ByteView bytes);
+// The value of a TYPE and of a TYPE_NAME entry.
+struct TypeRecord {
+  TypeNumber number = 0;
+  std::string name;
+};
+Bytes encode_type(const TypeRecord& type);
+Result<TypeRecord> decode_type(ByteView bytes);
 Bytes encode_snapshot(const SnapshotRecord& record);
 Result<SnapshotRecord> decode_snapshot(ByteView bytes);
 Bytes encode_drop(const DropRecord& record);
@@ -102,5 +109,7 @@ Bytes encode_folder_dirent();
 
 // The class that a POSIX mode says (kFile for 0).
 EntryClass class_of_mode(uint32_t mode);
+// The same of an object of this type: what is no file is a record.
+EntryClass class_of(TypeNumber type, uint32_t mode);
 
 }  // namespace ramet::engine

@@ -65,6 +65,8 @@ class TransactionImpl : public Transaction {
                   bool bypass_governance) override;
   Status remove_version(ObjectId object, VersionNumber version, bool bypass_governance) override;
   Status set_document(std::string_view name, std::optional<std::string_view> text) override;
+  Status set_object_document(ObjectId object, std::string_view name,
+                             std::optional<std::string_view> text) override;
   Result<ObjectId> put_symlink(FolderId folder, std::string_view name, std::string_view target,
                                const Attributes& attributes) override;
   Status link(ObjectId object, FolderId folder, std::string_view name) override;

@@ -172,6 +172,10 @@ Result<ObjectId> TransactionImpl::put_prepared(FolderId folder, std::string_view
   if (found->is_folder()) return exists(name);
   // The same object with new content: all its names see it.
   RAMET_ASSIGN(const ObjectRecord old, reader().object(found->object));
+  if (old.info.type != kFileType) {
+    return Error(ErrorCode::kFailedPrecondition,
+                 fmt::format("'{}' is a record, which has no content", printable(name)));
+  }
   RAMET_TRY(replace_version(old, record));
   if (record.form == ContentForm::kExtents) RAMET_TRY(move_extents(info.id, old.info.id));
   info.id = old.info.id;
@@ -180,6 +184,8 @@ Result<ObjectId> TransactionImpl::put_prepared(FolderId folder, std::string_view
   info.name = old.info.name;
   info.links_count = old.info.links_count;
   info.standing = old.info.standing;
+  info.documents = old.info.documents;
+  drop_content_documents(info.documents);
   RAMET_TRY(put_record(record));
   RAMET_TRY(put_dirents(record));
   return info.id;
@@ -254,6 +260,7 @@ Status TransactionImpl::share_extents(const Root& source, const ObjectRecord& fr
   to.extents = from.extents;
   to.extent_tree = from.extent_tree;
   for (const Extent& extent : from.extents) lean_on(extent.block);
+  for (const ObjectDocument& document : to.info.documents) lean_on(document.block);
   if (from.form == ContentForm::kTree) return share_tree(to.extent_tree);
   if (from.form != ContentForm::kExtents) return ok();
   const KeyRange range = Reader::extent_entries(from);
@@ -294,7 +301,7 @@ Status TransactionImpl::link(ObjectId object, FolderId folder, std::string_view 
 Status TransactionImpl::set_attributes(ObjectId object, const Attributes& attributes) {
   RAMET_ASSIGN(ObjectRecord record, reader().object(object));
   RAMET_TRY(check_attributes(attributes, record.info.name));
-  if (class_of_mode(attributes.mode) != record.info.entry_class) {
+  if (class_of(record.info.type, attributes.mode) != record.info.entry_class) {
     return Error(ErrorCode::kInvalidArgument,
                  fmt::format("'{}': the type of an object cannot be changed",
                              printable(record.info.name)));

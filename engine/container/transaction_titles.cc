@@ -91,7 +91,7 @@ Result<ObjectId> TransactionImpl::add_object(FolderId folder, std::string_view t
     }
     info.created = store_.env().now();
     if (info.attributes.modified == 0) info.attributes.modified = info.created;
-    info.entry_class = class_of_mode(info.attributes.mode);
+    info.entry_class = class_of(info.type, info.attributes.mode);
     info.folder = folder;
     RAMET_TRY(give_name(folder, title, info, {}));
     return put_new_object(record);
@@ -164,6 +164,8 @@ Status TransactionImpl::set_content(ObjectId object, std::unique_ptr<ContentWrit
     const uint64_t size = record.info.size;
     const ContentHash content_id = record.info.content_id;
     record.info = old.info;
+    drop_content_properties(record.info.metadata);
+    drop_content_documents(record.info.documents);
     record.info.size = size;
     record.info.content_id = content_id;
     RAMET_TRY(replace_version(old, record));
@@ -173,6 +175,49 @@ Status TransactionImpl::set_content(ObjectId object, std::unique_ptr<ContentWrit
   }();
   if (!set.ok()) RAMET_TRY(discard_content(record));
   return set;
+}
+
+Status TransactionImpl::set_object_document(ObjectId object, std::string_view name,
+                                            std::optional<std::string_view> text) {
+  RAMET_ASSIGN(ObjectRecord record, reader().object(object));
+  const auto refuse = [&](std::string_view what) {
+    return Error(ErrorCode::kInvalidArgument,
+                 fmt::format("document '{}' of '{}': {}", printable(name),
+                             printable(record.info.name), what));
+  };
+  if (name.empty() || name.size() > kObjectDocumentNameBytesMax || !is_utf8(name)) {
+    return refuse(fmt::format("its name must have 1 to {} bytes of UTF-8",
+                              kObjectDocumentNameBytesMax));
+  }
+  auto& documents = record.info.documents;
+  const auto at = std::lower_bound(documents.begin(), documents.end(), name,
+                                   [](const ObjectDocument& document, std::string_view wanted) {
+                                     return document.name < wanted;
+                                   });
+  const bool there = at != documents.end() && at->name == name;
+  if (!text) {
+    if (!there) return ok();
+    documents.erase(at);
+    return put_record(record);
+  }
+  if (text->empty() || text->size() > kObjectDocumentBytesMax) {
+    return refuse(fmt::format("it must have 1 to {} bytes, not {}", kObjectDocumentBytesMax,
+                              text->size()));
+  }
+  if (!there && documents.size() == kObjectDocumentsMax) {
+    return refuse(fmt::format("there are {} others already", kObjectDocumentsMax));
+  }
+  RAMET_ASSIGN(const StoredBlock block, ingest_.put(*text, nullptr));
+  const ObjectDocument document{std::string(name), static_cast<uint32_t>(text->size()), block.ref};
+  if (there) {
+    *at = document;
+  } else {
+    documents.insert(at, document);
+  }
+  // (Storing one may have written out others that waited.)
+  for (ObjectDocument& one : documents) one.block = ingest_.resolved(one.block);
+  for (Extent& extent : record.extents) extent.block = ingest_.resolved(extent.block);
+  return put_record(record);
 }
 
 }  // namespace ramet::engine

@@ -115,6 +115,21 @@ Result<ObjectInfo> ViewImpl::object(ObjectId id, VersionNumber version) const {
   return std::move(record.info);
 }
 
+Result<std::string> ViewImpl::object_document(ObjectId id, std::string_view name) const {
+  RAMET_ASSIGN(const ObjectRecord record, this->record(id, kCurrentVersion));
+  for (const ObjectDocument& document : record.info.documents) {
+    if (document.name != name) continue;
+    auto text = store_.blocks().read(document.block);
+    if (text.ok() && text->size() == document.size) return text;
+    Error error = text.ok() ? Error(ErrorCode::kCorruption, "it has another length than its record")
+                            : std::move(text).error();
+    return std::move(error).with_context(
+        fmt::format("document '{}' of {}", printable(name), describe(record)));
+  }
+  return Error(ErrorCode::kNotFound, fmt::format("object {} has no document '{}'", to_uuid(id),
+                                                 printable(name)));
+}
+
 Result<FolderInfo> ViewImpl::folder(FolderId id) const { return reader_.folder(id); }
 
 Result<Summary> ViewImpl::folder_summary(FolderId folder) const {
@@ -139,6 +154,19 @@ Status ViewImpl::objects(const std::function<bool(const ObjectInfo&)>& visit) co
                  decode_object(key.id, key.type, cursor.value(), cursor.refs()));
     RAMET_ASSIGN(record.info.content_id, content_id(record));
     if (!visit(record.info)) break;
+    RAMET_TRY(cursor.next());
+  }
+  return ok();
+}
+
+Status ViewImpl::folders(const std::function<bool(const FolderInfo&)>& visit) const {
+  const KeyRange range = space_range(ContainerSpace::kFolder);
+  Cursor cursor(store_.context(), reader_.root());
+  RAMET_TRY(cursor.seek(range.from));
+  while (cursor.valid() && range.contains(cursor.key())) {
+    RAMET_ASSIGN(const FolderId id, decode_folder_key(cursor.key()));
+    RAMET_ASSIGN(const FolderInfo info, decode_folder(id, cursor.value()));
+    if (id != kRootFolder && !visit(info)) break;
     RAMET_TRY(cursor.next());
   }
   return ok();

@@ -30,11 +30,13 @@ class ViewImpl : public View {
   Status versions(ObjectId id,
                   const std::function<bool(const VersionInfo&)>& visit) const override;
   Result<std::string> document(std::string_view name) const override;
+  Result<std::string> object_document(ObjectId id, std::string_view name) const override;
   Result<FolderInfo> folder(FolderId id) const override;
   Result<Summary> folder_summary(FolderId folder) const override;
   Result<std::string> path_of(ObjectId id) const override;
   Result<std::string> path_of(FolderId id) const override;
   Status objects(const std::function<bool(const ObjectInfo&)>& visit) const override;
+  Status folders(const std::function<bool(const FolderInfo&)>& visit) const override;
   Result<size_t> read(ObjectId id, uint64_t offset, std::span<char> into,
                       VersionNumber version) const override;
   Result<std::vector<SharedBytes>> read_shared(ObjectId id, uint64_t offset, uint64_t length,

@@ -166,6 +166,126 @@ TEST_F(ByIdTest, TitlesMayRepeatAndBeWhatNamesMayNot) {
   EXPECT_EQ(empty("\xFF"), "invalid argument");
 }
 
+TEST_F(ByIdTest, RequiredLinksTakeAlongWhatIsNotHidden) {
+  const ObjectId visible = add(source_, "/data", "visible");
+  const ObjectId hidden_one = add(source_, "/data", "hidden", hidden());
+  Standing standing;
+  standing.links = {{visible, {}, true}, {hidden_one, {}, true}};
+  const ObjectId program = add(source_, "", "program", standing);
+  ASSERT_TRUE(store_->clone(spec({}, {program})).ok());
+  EXPECT_EQ(path(target_, visible), "/visible");
+  EXPECT_EQ(path(target_, hidden_one), "/hidden");
+  EXPECT_EQ(view(target_)->object(program)->standing.links, standing.links);
+}
+
+TEST_F(ByIdTest, RefusalsSayWhichObjectAndWhichFolder) {
+  std::vector<CloneRefusal> refusals;
+  Standing open;
+  open.state = ObjectState::kOpen;
+  const ObjectId first = add(source_, "/f", "first", open);
+  CloneSpec folder = spec({"/f"}, {});
+  folder.refusals = &refusals;
+  EXPECT_EQ(code_of(store_->clone(folder)), "failed precondition");
+  ASSERT_EQ(refusals.size(), 1u);
+  EXPECT_EQ(refusals[0].reason, CloneRefusalReason::kNotClosed);
+  EXPECT_EQ(refusals[0].object, first);
+  EXPECT_EQ(refusals[0].folder, "/f");
+  refusals.clear();
+  make_folder(target_, "/g");
+  make_folder(source_, "/g");
+  folder.paths = {"/g"};
+  EXPECT_EQ(code_of(store_->clone(folder)), "failed precondition");
+  ASSERT_EQ(refusals.size(), 1u);
+  EXPECT_EQ(refusals[0].reason, CloneRefusalReason::kFolderThere);
+  EXPECT_EQ(all(target_).size(), 0u);
+}
+
+TEST_F(ByIdTest, AllThatOthersHoldAreTold) {
+  const ContainerId elsewhere = store_->create_container("elsewhere")->id;
+  const ObjectId first = add(source_, "/f", "first");
+  const ObjectId second = add(source_, "", "second");
+  const ObjectId free = add(source_, "", "free");
+  CloneSpec there = spec({}, {first, second});
+  there.target = elsewhere;
+  ASSERT_TRUE(store_->clone(there).ok());
+  std::vector<CloneRefusal> refusals;
+  CloneSpec wanted = spec({"/f"}, {second, free});
+  wanted.refusals = &refusals;
+  wanted.not_held_by = {elsewhere};
+  EXPECT_EQ(code_of(store_->clone(wanted)), "failed precondition");
+  EXPECT_EQ(all(target_).size(), 0u);
+  std::set<ObjectId> told;
+  for (const CloneRefusal& refusal : refusals) {
+    EXPECT_EQ(refusal.reason, CloneRefusalReason::kHeld);
+    EXPECT_EQ(refusal.holder, elsewhere);
+    told.insert(refusal.object);
+  }
+  EXPECT_EQ(told, (std::set<ObjectId>{first, second}));
+  // What the target has already is none of it.
+  refusals.clear();
+  ASSERT_TRUE(store_->clone(spec({}, {second})).ok());
+  wanted.paths.clear();
+  const auto again = store_->clone(wanted);
+  ASSERT_TRUE(again.ok()) << again.error().to_string();
+  EXPECT_EQ(again->existing, (std::vector<ObjectId>{second}));
+}
+
+TEST_F(ByIdTest, DocumentsComeAlongAndGoWithTheContentThatTheyTellOf) {
+  const std::string details(100'000, 'd');
+  const ObjectId id = add(source_, "/f", "file");
+  {
+    auto transaction = begin(source_);
+    ASSERT_TRUE(transaction->set_object_document(id, "details", details).ok());
+    ASSERT_TRUE(transaction->set_object_document(id, "content.parts", "1 2 3").ok());
+    ASSERT_TRUE(transaction->set_object_document(id, "gone", "x").ok());
+    ASSERT_TRUE(transaction->set_object_document(id, "gone", std::nullopt).ok());
+    ASSERT_TRUE(transaction->set_object_document(id, "never", std::nullopt).ok());
+    EXPECT_EQ(code_of(transaction->set_object_document(id, "", "x")), "invalid argument");
+    EXPECT_EQ(code_of(transaction->set_object_document(id, "e", "")), "invalid argument");
+    EXPECT_EQ(code_of(transaction->set_object_document(ObjectId{}, "e", "x")), "not found");
+    for (size_t i = 2; i < kObjectDocumentsMax; ++i) {
+      ASSERT_TRUE(transaction->set_object_document(id, "z" + std::to_string(i), "z").ok());
+    }
+    EXPECT_EQ(code_of(transaction->set_object_document(id, "zz", "x")), "invalid argument");
+    ASSERT_TRUE(transaction->commit().ok());
+  }
+  ASSERT_TRUE(store_->clone(spec({"/f"}, {})).ok());
+  store_->drop_container(source_, {}).ok();
+  ReclaimOptions all_of_it;
+  all_of_it.until_idle = true;
+  all_of_it.now = true;
+  ASSERT_TRUE(store_->reclaim(all_of_it).ok());
+  cut();
+  EXPECT_EQ(*view(target_)->object_document(id, "details"), details);
+  EXPECT_EQ(*view(target_)->object_document(id, "content.parts"), "1 2 3");
+  EXPECT_EQ(code_of(view(target_)->object_document(id, "gone")), "not found");
+  auto transaction = begin(target_);
+  auto writer = std::move(*transaction->write_content());
+  ASSERT_TRUE(writer->append("other").ok());
+  ASSERT_TRUE(transaction->set_content(id, std::move(writer)).ok());
+  ASSERT_TRUE(transaction->commit().ok());
+  transaction.reset();
+  EXPECT_EQ(*view(target_)->object_document(id, "details"), details);
+  EXPECT_EQ(code_of(view(target_)->object_document(id, "content.parts")), "not found");
+}
+
+TEST_F(ByIdTest, TypesKeepTheirNumbers) {
+  EXPECT_EQ(*store_->intern_type("file"), kFileType);
+  EXPECT_EQ(*store_->type_name(kFileType), "file");
+  const TypeNumber record = *store_->intern_type("record");
+  const TypeNumber applet = *store_->intern_type("applet");
+  EXPECT_NE(record, applet);
+  EXPECT_NE(record, kFileType);
+  EXPECT_EQ(*store_->intern_type("record"), record);
+  EXPECT_EQ(code_of(store_->intern_type("")), "invalid argument");
+  EXPECT_EQ(code_of(store_->intern_type(std::string(65, 't'))), "invalid argument");
+  EXPECT_EQ(code_of(store_->type_name(77)), "not found");
+  cut();
+  EXPECT_EQ(*store_->type_name(record), "record");
+  EXPECT_EQ(*store_->intern_type("applet"), applet);
+  EXPECT_GT(*store_->intern_type("workflow"), applet);
+}
+
 TEST_F(ByIdTest, PlacingRenamingAndMakingWay) {
   make_folder(source_, "/f");
   const ObjectId first = add(source_, "", "a");

@@ -2,6 +2,7 @@
 
 #include <memory>
 
+#include "tools/serve/dnanexus/routing.h"
 #include "tools/serve/metrics.h"
 #include "tools/serve/response_head.h"
 
@@ -124,6 +125,10 @@ Handler make_router(Routes routes, Workers& workers, Metrics& metrics) {
     if (!bucket && path == "/healthz") return health(request);
     if (!bucket && path == "/readyz") return readiness(router, request);
     if (!bucket && path == "/metrics") return scrape(router, request);
+    Face* const dnanexus = router->routes.dnanexus;
+    if (!bucket && dnanexus != nullptr && dnanexus::takes(request)) {
+      return dnanexus->handle(request, body);
+    }
     const bool rest = !bucket && (is_under(path, "/v1") || path == "/openapi.json");
     Face* const face = rest ? router->routes.rest : router->routes.s3;
     return face == nullptr ? nothing_here(request) : face->handle(request, body);

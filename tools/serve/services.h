@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
 
 #include "engine/access.h"
@@ -40,6 +41,7 @@ class Face {
 };
 
 std::unique_ptr<Face> make_rest_face(Services& services);  // rest/: /v1
+std::unique_ptr<Face> make_dnanexus_face(Services& services);  // dnanexus/: what takes() says
 std::unique_ptr<Face> make_s3_face(Services& services);    // s3/: everything else
 
 }  // namespace ramet::serve

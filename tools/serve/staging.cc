@@ -100,7 +100,7 @@ Status Staging::empty_puts() { return remove_now(kStagedPuts); }
 
 Task<Result<Staged>> Staging::stage(std::string path, std::string_view head, Body& body,
                                     const BodyTap& tap, ObjectInit init, uint64_t max,
-                                    bool only_new) {
+                                    bool only_new, const StagedCheck& check) {
   struct Begun {
     std::unique_ptr<Transaction> transaction;
     std::unique_ptr<ContentWriter> writer;
@@ -125,6 +125,7 @@ Task<Result<Staged>> Staging::stage(std::string path, std::string_view head, Bod
     co_return std::move(size).error();
   }
   auto put = co_await workers_.run([&]() -> Result<ObjectInfo> {
+    if (check) RAMET_TRY(check(*size, init));
     FolderId folder = kRootFolder;
     if (!parent_of(path).empty()) {
       RAMET_ASSIGN(const Entry parent, begun->transaction->lookup(parent_of(path)));

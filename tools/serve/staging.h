@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <mutex>
 #include <optional>
 #include <string>
@@ -32,6 +33,9 @@ struct Staged {
   ContentHash content_id;
 };
 
+// What must hold of a body that came in before anything of it is kept; changes what is said of it.
+using StagedCheck = std::function<Status(uint64_t size, ObjectInit& init)>;
+
 class Staging {
  public:
   Staging(Store& store, Workers& workers) : store_(store), workers_(workers) {}
@@ -46,15 +50,18 @@ class Staging {
   Result<ContainerId> container();
 
   // Stores `head` and the rest of the body as `path`, durably. Missing folders are made. With
-  // `only_new` nothing is replaced: kAlreadyExists, or kBusy if it was made meanwhile.
+  // `only_new` nothing is replaced: kAlreadyExists, or kBusy if it was made meanwhile. What `check`
+  // refuses is not stored.
   Task<Result<Staged>> stage(std::string path, std::string_view head, Body& body,
                              const BodyTap& tap = {}, ObjectInit init = {},
-                             uint64_t max = UINT64_MAX, bool only_new = false);
+                             uint64_t max = UINT64_MAX, bool only_new = false,
+                             const StagedCheck& check = {});
   // As new_name() in "put".
   Task<Result<Staged>> stage_put(std::string_view head, Body& body, const BodyTap& tap = {},
                                  uint64_t max = UINT64_MAX);
   // Removes an object, or a folder with all that is in it; nothing there: no error.
   Task<Status> remove(std::string path);
+  Status remove_now(std::string_view path);  // the same; waits
 
   // Appends staged objects, in this order, to the content of a transaction that began before the
   // call. kNotFound names what is gone.
@@ -62,7 +69,6 @@ class Staging {
 
  private:
   Status make_folders(std::string_view path);
-  Status remove_now(std::string_view path);
 
   Store& store_;
   Workers& workers_;

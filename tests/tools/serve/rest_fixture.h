@@ -106,6 +106,11 @@ class RestTest : public testing::Test {
   // `parts`: how many parts of an endless body are read; 0: all of it.
   Got send(const std::string& token, const std::string& method, const std::string& target,
            std::string body = {}, const Headers& headers = {}, size_t parts = 0) {
+    return send_to(*face_, token, method, target, std::move(body), headers, parts);
+  }
+  Got send_to(Face& face, const std::string& token, const std::string& method,
+              const std::string& target, std::string body = {}, const Headers& headers = {},
+              size_t parts = 0) {
     Request request;
     request.method = method;
     const size_t question = target.find('?');
@@ -122,7 +127,7 @@ class RestTest : public testing::Test {
     auto done = boost::asio::co_spawn(
         context,
         [&]() -> Task<void> {
-          Response response = co_await face_->handle(request, source);
+          Response response = co_await face.handle(request, source);
           got.status = response.status;
           got.fields = std::move(response.fields);
           got.body = std::move(response.body);

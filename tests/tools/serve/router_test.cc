@@ -25,7 +25,7 @@ class NamedFace final : public Face {
 class RouterTest : public ::testing::Test {
  protected:
   Routes routes() {
-    return {&rest_, &s3_, "s3.test", [this] { return ready_; },
+    return {&rest_, &s3_, &dnanexus_, "s3.test", [this] { return ready_; },
             [](std::string_view token) { return token == "secret"; }};
   }
   Answer get(TestServer& server, const std::string& path, const std::string& fields = {},
@@ -34,7 +34,7 @@ class RouterTest : public ::testing::Test {
         .ask("GET " + path + " HTTP/1.1\r\nHost: " + host + "\r\n" + fields + "\r\n");
   }
 
-  NamedFace rest_{"rest"}, s3_{"s3"};
+  NamedFace rest_{"rest"}, s3_{"s3"}, dnanexus_{"dnanexus"};
   Status ready_;
   Workers workers_{2};
   Metrics metrics_;
@@ -59,6 +59,28 @@ TEST_F(RouterTest, HostsOfBucketsHaveAllPathsForThemselves) {
     EXPECT_NE(get(server_, path, "", "s3.test").body, "s3 " + std::string(path));
     EXPECT_NE(get(server_, path, "", "xs3.test").body, "s3 " + std::string(path));
   }
+}
+
+TEST_F(RouterTest, CallsOfTheDnanexusApiAreTold) {
+  const auto post = [&](const std::string& path, const std::string& host = "test") {
+    return TestClient(server_.port())
+        .ask("POST " + path + " HTTP/1.1\r\nHost: " + host + "\r\nContent-Length: 0\r\n\r\n")
+        .body;
+  };
+  const std::string digits(24, '0');
+  for (const std::string& path :
+       {std::string("/system/whoami"), std::string("/file/new"), "/file-" + digits + "/close",
+        "/project-" + digits + "/clone", std::string("/user-alice/describe"),
+        std::string("/org-x/describe"), "/container-" + digits + "/listFolder"}) {
+    EXPECT_EQ(post(path), "dnanexus " + path);
+    EXPECT_EQ(get(server_, path).body, "s3 " + path);
+    EXPECT_EQ(post(path + "?uploads").substr(0, 3), "s3 ");
+    EXPECT_EQ(post(path, "bucket.s3.test"), "s3 " + path);
+  }
+  for (const char* path : {"/files/new", "/file", "/file/", "/file/new/more", "/filenew/x"}) {
+    EXPECT_EQ(post(path), "s3 " + std::string(path));
+  }
+  EXPECT_EQ(get(server_, "/v1/transfers/token/name").body, "dnanexus /v1/transfers/token/name");
 }
 
 TEST_F(RouterTest, HealthNeedsNoCredentialsAndSaysLittle) {
@@ -100,7 +122,7 @@ TEST_F(RouterTest, TheOperatorsDoorHasMetricsAndNothingElse) {
 
 TEST_F(RouterTest, WithoutAFaceNothingIsThere) {
   NoFace none;
-  TestServer server(make_router({&none, nullptr, "", {}, {}}, workers_, metrics_));
+  TestServer server(make_router({&none, nullptr, nullptr, "", {}, {}}, workers_, metrics_));
   EXPECT_EQ(get(server, "/v1").status, 404);
   EXPECT_EQ(get(server, "/bucket").status, 404);
   EXPECT_EQ(get(server, "/metrics", "Authorization: Bearer secret\r\n").status, 401);

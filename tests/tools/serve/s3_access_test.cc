@@ -173,7 +173,7 @@ TEST_F(S3AccessTest, AccessListsAsFarAsTheyMap) {
   EXPECT_EQ(ask("bob", "GET", "/bkt").status, 200);
   EXPECT_EQ(ask("ada", "PUT", "/bkt?acl", "", {{"x-amz-acl", "private"}}).status, 200);
   EXPECT_EQ(ask("bob", "GET", "/bkt").status, 403);
-  const std::string bob = s3::to_hex(access().principal("bob")->id.view());
+  const std::string bob = serve::to_hex(access().principal("bob")->id.view());
   EXPECT_EQ(ask("ada", "PUT", "/bkt?acl",
                 "<AccessControlPolicy><AccessControlList><Grant><Grantee><ID>" + bob +
                     "</ID></Grantee><Permission>READ</Permission></Grant></AccessControlList>"
@@ -193,13 +193,13 @@ TEST_F(S3AccessTest, FormsAreSignedByTheirPolicy) {
     stamp = stamp.substr(0, 15) + "Z";
     const std::string credential =
         keys_["ada"].id + "/" + stamp.substr(0, 8) + "/us-east-1/s3/aws4_request";
-    const std::string policy = s3::to_base64(
+    const std::string policy = serve::to_base64(
         R"({"expiration":")" + iso_date(now() + 60'000'000'000) +
         R"(","conditions":[{"bucket":"bkt"},["starts-with","$key",")" + prefix +
         R"("],{"x-amz-credential":")" + credential + R"("},{"x-amz-date":")" + stamp +
         R"("},{"x-amz-algorithm":"AWS4-HMAC-SHA256"},["starts-with","$success_action_status",""],
             ["content-length-range",2,50]]})");
-    std::string signature = s3::to_hex(s3::hmac_sha256(
+    std::string signature = serve::to_hex(serve::hmac_sha256(
         s3::make_signing_key(keys_["ada"].secret, stamp.substr(0, 8), "us-east-1"), policy));
     if (!sound) signature[3] = signature[3] == 'a' ? 'b' : 'a';
     std::string body;

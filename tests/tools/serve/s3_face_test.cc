@@ -12,7 +12,7 @@ namespace ramet::serve::s3test {
 namespace {
 
 std::string md5(std::string_view bytes) {
-  return "\"" + s3::to_hex(s3::digest_of(s3::Algorithm::kMd5, bytes)) + "\"";
+  return "\"" + serve::to_hex(serve::digest_of(serve::Algorithm::kMd5, bytes)) + "\"";
 }
 
 std::string bytes_of(size_t length, uint32_t seed) {
@@ -158,7 +158,7 @@ TEST_F(S3ObjectTest, PutGetHeadWithEverythingThatWasSaid) {
           {{"Content-Type", "text/plain"}, {"Cache-Control", "no-store"},
            {"x-amz-meta-Color", "blue"}, {"x-amz-tagging", "k=v&l=w"},
            {"Content-Encoding", "aws-chunked,gzip"}, {"Content-MD5",
-            s3::to_base64(s3::digest_of(s3::Algorithm::kMd5, content))}});
+            serve::to_base64(serve::digest_of(serve::Algorithm::kMd5, content))}});
   EXPECT_EQ(put.status, 200) << put.body;
   EXPECT_EQ(put.header("etag"), md5(content));
   const Answer got = ask("ada", "GET", "/bkt/dir/a%20key");
@@ -286,9 +286,9 @@ TEST_F(S3ObjectTest, BodiesAreCheckedBeforeAnythingIsSeen) {
 
 TEST_F(S3ObjectTest, ChecksumsComeBack) {
   make_bucket("bkt");
-  for (const s3::Algorithm algorithm : s3::kChecksums) {
-    const std::string field = "x-amz-checksum-" + std::string(s3::algorithm_suffix(algorithm));
-    const std::string sum = s3::to_base64(s3::digest_of(algorithm, "content"));
+  for (const serve::Algorithm algorithm : serve::kChecksums) {
+    const std::string field = "x-amz-checksum-" + std::string(serve::algorithm_suffix(algorithm));
+    const std::string sum = serve::to_base64(serve::digest_of(algorithm, "content"));
     EXPECT_EQ(ask("ada", "PUT", "/bkt/k", "content", {{field, sum}}).header(field), sum);
     EXPECT_EQ(ask("ada", "GET", "/bkt/k").header(field), "");
     EXPECT_EQ(ask("ada", "GET", "/bkt/k", "", {{"x-amz-checksum-mode", "ENABLED"}}).header(field),
@@ -303,7 +303,7 @@ TEST_F(S3ObjectTest, ChecksumsComeBack) {
     EXPECT_NE(attributes.body.find(sum), std::string::npos);
   }
   // In a trailer.
-  const std::string sum = s3::to_base64(s3::digest_of(s3::Algorithm::kCrc32, "abcde"));
+  const std::string sum = serve::to_base64(serve::digest_of(serve::Algorithm::kCrc32, "abcde"));
   const auto put = [&](const std::string& told) {
     FakeBody body("3\r\nabc\r\n2\r\nde\r\n0\r\nx-amz-checksum-crc32:" + told + "\r\n\r\n");
     return ask_with("ada", "PUT", "/bkt/t", body, 60, "STREAMING-UNSIGNED-PAYLOAD-TRAILER",
@@ -643,7 +643,7 @@ TEST_F(S3UploadTest, PartsInAnyOrderBecomeOneObject) {
   const Answer done = complete({1, 2, 3});
   ASSERT_EQ(done.status, 200) << done.body;
   Bytes digests;
-  for (const std::string& part : parts) digests += s3::digest_of(s3::Algorithm::kMd5, part);
+  for (const std::string& part : parts) digests += serve::digest_of(serve::Algorithm::kMd5, part);
   const std::string etag = md5(digests).substr(0, 33) + "-3\"";
   const Answer got = ask("ada", "GET", "/bkt/big");
   EXPECT_EQ(got.header("etag"), etag);

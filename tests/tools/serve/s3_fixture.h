@@ -120,7 +120,7 @@ class S3Test : public testing::Test {
              const std::string& body = "", const Headers& headers = {}) {
     FakeBody stream(body);
     return ask_with(who, method, target, stream, body.size(),
-                    s3::to_hex(s3::digest_of(s3::Algorithm::kSha256, body)), headers);
+                    serve::to_hex(serve::digest_of(serve::Algorithm::kSha256, body)), headers);
   }
   Answer ask_with(const std::string& who, const std::string& method, const std::string& target,
                   Body& body, std::optional<uint64_t> length, const std::string& payload,
@@ -180,7 +180,7 @@ class S3Test : public testing::Test {
         "Authorization",
         fmt::format("AWS4-HMAC-SHA256 Credential={}/{}, SignedHeaders={}, Signature={}", key,
                     claim.scope(), list,
-                    s3::to_hex(s3::hmac_sha256(
+                    serve::to_hex(serve::hmac_sha256(
                         s3::make_signing_key(secret, claim.date, "us-east-1"),
                         text))));
   }

@@ -7,7 +7,7 @@
 #include <string>
 
 #include "tools/serve/s3/aws_chunked.h"
-#include "tools/serve/s3/digest.h"
+#include "tools/serve/digest.h"
 #include "tools/serve/s3/sigv4.h"
 
 namespace ramet::serve::s3 {

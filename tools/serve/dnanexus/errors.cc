@@ -9,7 +9,7 @@ struct TypeInfo {
   std::string_view name;
   int status;
 };
-constexpr std::array<TypeInfo, 12> kTypes = {{{"MalformedJSON", 400},
+constexpr std::array<TypeInfo, 13> kTypes = {{{"MalformedJSON", 400},
                                               {"InvalidAuthentication", 401},
                                               {"PermissionDenied", 401},
                                               {"SpendingLimitExceeded", 403},
@@ -19,6 +19,7 @@ constexpr std::array<TypeInfo, 12> kTypes = {{{"MalformedJSON", 400},
                                               {"InvalidState", 422},
                                               {"InvalidType", 422},
                                               {"RateLimitConditional", 429},
+                                              {"UsernameOrPasswordError", 401},
                                               {"InternalError", 500},
                                               {"ServiceUnavailable", 503}}};
 

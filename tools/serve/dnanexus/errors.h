@@ -3,16 +3,15 @@
 #pragma once
 
 #include <cstdint>
-#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
-#include <variant>
 
 #include <nlohmann/json.hpp>
 
 #include "format/result.h"
 #include "tools/serve/http.h"
+#include "tools/serve/outcome.h"
 
 namespace ramet::serve::dnanexus {
 
@@ -29,6 +28,7 @@ enum class Type : uint8_t {
   kInvalidState,
   kInvalidType,
   kRateLimitConditional,
+  kUsernameOrPasswordError,
   kInternalError,
   kServiceUnavailable,
 };
@@ -53,38 +53,8 @@ struct Fault {
   bool waits = false;    // kWouldWait: to be done again where waiting is right
 };
 
-// A value or a fault; RAMET_TRY and RAMET_ASSIGN know it.
 template <typename T>
-class [[nodiscard]] Outcome {
- public:
-  Outcome(T value) : value_(std::in_place_index<0>, std::move(value)) {}
-  Outcome(Fault fault) : value_(std::in_place_index<1>, std::move(fault)) {}
-  Outcome(Error error) : value_(std::in_place_index<1>, Fault(std::move(error))) {}
-  bool ok() const { return value_.index() == 0; }
-  T& value() & { return std::get<0>(value_); }
-  T&& value() && { return std::get<0>(std::move(value_)); }
-  T& operator*() & { return value(); }
-  T* operator->() { return &value(); }
-  const Fault& error() const& { return std::get<1>(value_); }
-  Fault&& error() && { return std::get<1>(std::move(value_)); }
-
- private:
-  std::variant<T, Fault> value_;
-};
-
-template <>
-class [[nodiscard]] Outcome<void> {
- public:
-  Outcome() = default;
-  Outcome(Fault fault) : fault_(std::move(fault)) {}
-  Outcome(Error error) : fault_(Fault(std::move(error))) {}
-  bool ok() const { return !fault_; }
-  const Fault& error() const& { return *fault_; }
-  Fault&& error() && { return std::move(*fault_); }
-
- private:
-  std::optional<Fault> fault_;
-};
+using Outcome = BasicOutcome<T, Fault>;
 
 Response fault_response(const Fault& fault);
 

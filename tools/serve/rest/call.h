@@ -15,23 +15,11 @@
 #include "tools/serve/bearer.h"
 #include "tools/serve/http.h"
 #include "tools/serve/login_limiter.h"
+#include "tools/serve/outcome.h"
 #include "tools/serve/rest/json.h"
 #include "tools/serve/rest/routes.h"
 #include "tools/serve/services.h"
 #include "tools/serve/staging.h"
-
-// RAMET_TRY and RAMET_ASSIGN for coroutines.
-#define RAMET_CO_TRY(expr)                                             \
-  do {                                                                 \
-    auto&& ramet_co_try_ = (expr);                                     \
-    if (!ramet_co_try_.ok()) co_return std::move(ramet_co_try_).error(); \
-  } while (false)
-#define RAMET_CO_ASSIGN(lhs, expr) \
-  RAMET_CO_ASSIGN_INNER(RAMET_CONCAT(ramet_r_, __COUNTER__), lhs, expr)
-#define RAMET_CO_ASSIGN_INNER(tmp, lhs, expr)          \
-  auto tmp = (expr);                                   \
-  if (!tmp.ok()) co_return std::move(tmp).error();     \
-  lhs = std::move(tmp).value()
 
 namespace ramet::serve::rest {
 

@@ -1,6 +1,7 @@
 // Cloning and comparing.
 #include <fmt/format.h>
 
+#include "tools/serve/content_rules.h"
 #include "tools/serve/rest/changes.h"
 #include "tools/serve/rest/diff.h"
 #include "tools/serve/rest/handlers.h"
@@ -12,6 +13,7 @@ struct CloneRequest {
   std::string source;
   std::string target;
   CloneSpec spec;
+  ContainerAccess rules;  // of a new container
 };
 
 // The members are those of CloneSpec; containers by name or id.
@@ -57,14 +59,12 @@ Status check_clone(Call& call, CloneRequest& request) {
     if (!call.caller.scope.account || (!principal.may_create && !principal.super_admin)) {
       return refused("this user, or token, may not create containers");
     }
-    if (source.rules.is_restricted) return refused("the source is restricted");
+    RAMET_ASSIGN(request.rules, rules_of_clone(source.rules));
     return ok();
   }
   RAMET_ASSIGN(const Call::Other target, call.other_container(request.target));
   spec.target = target.info.id;
-  if (source.rules.is_restricted && source.info.id != target.info.id) {
-    return refused("the source is restricted");
-  }
+  if (source.info.id != target.info.id) RAMET_TRY(check_may_go(source.rules, target.rules));
   call.level = target.level;
   call.rules = target.rules;
   RAMET_TRY(call.require(AccessLevel::kUpload, "cloning into it"));
@@ -124,8 +124,14 @@ Task<Answer> clone(Call& call) {
     RAMET_ASSIGN(const CloneResult result, call.store().clone(request.spec));
     const bool is_new = !request.spec.new_container.empty();
     if (is_new) {
-      const Status granted = call.access().set_grant(
-          result.container, call.caller.principal.id, AccessLevel::kAdminister);
+      const auto furnish = [&]() -> Status {
+        if (request.rules != ContainerAccess{}) {
+          RAMET_TRY(call.access().set_container_access(result.container, request.rules));
+        }
+        return call.access().set_grant(result.container, call.caller.principal.id,
+                                       AccessLevel::kAdminister);
+      };
+      const Status granted = furnish();
       if (!granted.ok()) {
         ignore_error(call.store().drop_container(result.container, {.now = true}),
                      "nobody could use it");

@@ -66,6 +66,10 @@ Json access_json(const ContainerAccess& access) {
   json["protected"] = access.is_protected;
   json["region"] = access.region;
   json["bill_to"] = access.bill_to;
+  json["sponsor"] = access.sponsor;
+  json["data_access_request"] = access.data_access_request;
+  json["contains_phi"] = access.contains_phi;
+  json["download_restricted"] = access.is_download_restricted;
   return json;
 }
 
@@ -240,6 +244,10 @@ Task<Answer> put_access(Call& call) {
     access.is_protected = in.flag("protected");
     access.region = in.text("region");
     access.bill_to = in.text("bill_to");
+    access.sponsor = in.text("sponsor");
+    access.data_access_request = in.text("data_access_request");
+    access.contains_phi = in.flag("contains_phi");
+    access.is_download_restricted = in.flag("download_restricted");
     RAMET_TRY(in.done());
     RAMET_TRY(call.access().set_container_access(call.container.id, access));
     return json_response(200, access_json(access));

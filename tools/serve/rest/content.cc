@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include "tools/serve/content_rules.h"
 #include "tools/serve/content_source.h"
 #include "tools/serve/rest/handlers.h"
 #include "tools/serve/rest/put.h"
@@ -27,6 +28,7 @@ std::string safe_field(std::string_view text) {
 Answer show(Call& call, Opened opened) {
   const ObjectInfo& info = opened.found.object;
   const Request& request = call.request;
+  if (request.method != "HEAD") RAMET_TRY(check_may_leave(call.rules));
   if (info.entry_class != EntryClass::kFile && info.entry_class != EntryClass::kRecord) {
     return call.refuse(409, ErrorCode::kFailedPrecondition,
                        fmt::format("it is a {}, which has no content",

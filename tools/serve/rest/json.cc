@@ -14,7 +14,6 @@ namespace {
 
 constexpr std::string_view kBase64 =
     "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-constexpr size_t kDepthMax = 64;  // of documents: parsing nests
 
 Error invalid(std::string message) {
   return Error(ErrorCode::kInvalidArgument, std::move(message));
@@ -24,46 +23,6 @@ Error invalid(std::string message) {
 
 std::string to_text(const Json& json) {
   return json.dump(-1, ' ', false, Json::error_handler_t::replace);
-}
-
-Result<Json> parse_json(std::string_view text) {
-  if (!is_utf8(text)) return invalid("the body is not UTF-8");
-  std::vector<std::set<std::string>> names;
-  std::string twice;
-  bool deep = false;
-  const auto watch = [&](int depth, Json::parse_event_t event, Json& value) {
-    if (static_cast<size_t>(depth) > kDepthMax) deep = true;
-    if (event == Json::parse_event_t::object_start) names.emplace_back();
-    if (event == Json::parse_event_t::object_end && !names.empty()) names.pop_back();
-    if (event == Json::parse_event_t::key && !names.empty()) {
-      const auto name = value.get<std::string>();
-      if (!names.back().insert(name).second && twice.empty()) twice = name;
-    }
-    return true;
-  };
-  // Nothing that nests deeper is handed to the parser: what it builds is taken down by recursion.
-  size_t depth = 0;
-  bool in_text = false;
-  for (size_t i = 0; i < text.size(); ++i) {
-    const char c = text[i];
-    if (in_text) {
-      if (c == '\\') ++i;
-      if (c == '"') in_text = false;
-      continue;
-    }
-    if (c == '"') in_text = true;
-    if (c == '{' || c == '[') ++depth;
-    if ((c == '}' || c == ']') && depth > 0) --depth;
-    if (depth > kDepthMax) return invalid("the body nests too deeply");
-  }
-  try {
-    Json json = Json::parse(text, watch);
-    if (deep) return invalid("the body nests too deeply");
-    if (!twice.empty()) return invalid("'" + twice + "' stands twice in one object");
-    return json;
-  } catch (const Json::exception& failure) {
-    return invalid(std::string("the body is not JSON: ") + failure.what());
-  }
 }
 
 std::string to_base64(std::string_view bytes) {
@@ -342,6 +301,25 @@ Json lock_json(const ObjectLock& lock) {
 
 std::string etag_of(const ObjectInfo& info) { return "\"" + info.content_id.to_hex() + "\""; }
 
+Json standing_json(const Standing& standing) {
+  Json json;
+  json["state"] = state_name(standing.state);
+  json["hidden"] = standing.hidden;
+  json["title"] = standing.title.empty() ? Json(nullptr) : Json(standing.title);
+  json["clone_rule"] = clone_rule_name(standing.clone_rule);
+  json["archival"] = archival_name(standing.archival);
+  json["sponsored"] = standing.sponsored;
+  json["links"] = Json::array();
+  for (const ObjectLink& link : standing.links) {
+    Json one;
+    one["target"] = to_uuid(link.target);
+    one["container"] = link.container.is_null() ? Json(nullptr) : Json(to_uuid(link.container));
+    one["required"] = link.required;
+    json["links"].push_back(std::move(one));
+  }
+  return json;
+}
+
 Json object_json(const ObjectInfo& info, std::string_view path) {
   Json json;
   json["id"] = to_uuid(info.id);
@@ -369,6 +347,7 @@ Json object_json(const ObjectInfo& info, std::string_view path) {
   }
   json["attributes"] = attributes_json(info.attributes);
   json["lock"] = lock_json(info.lock);
+  json["standing"] = standing_json(info.standing);
   return json;
 }
 
@@ -471,6 +450,17 @@ Status patch_lock(const Json& json, const std::string& where, ObjectLock& lock) 
     lock.retain_until = in.time("retain_until");
   }
   lock.legal_hold = in.flag("legal_hold", lock.legal_hold);
+  return in.done();
+}
+
+Status patch_standing(const Json& json, const std::string& where, Standing& standing) {
+  Members in(json, where);
+  if (in.has("archival")) {
+    const auto archival = parse_archival(in.text("archival"));
+    if (!archival) in.fail("archival", "must be live, archival, archived, archiving or unarchiving");
+    standing.archival = archival.value_or(standing.archival);
+  }
+  standing.sponsored = in.flag("sponsored", standing.sponsored);
   return in.done();
 }
 

@@ -15,6 +15,7 @@
 #include "engine/keep.h"
 #include "engine/object.h"
 #include "format/result.h"
+#include "tools/serve/parse_json.h"
 
 namespace ramet::serve::rest {
 
@@ -22,8 +23,7 @@ using Json = nlohmann::ordered_json;  // members stay in the order in which they
 
 // One line, valid UTF-8 whatever is in it.
 std::string to_text(const Json& json);
-// kInvalidArgument says where it is broken. An object in which a name stands twice is broken, too.
-Result<Json> parse_json(std::string_view text);
+using serve::parse_json;
 
 std::string to_base64(std::string_view bytes);                 // RFC 4648, with padding
 Result<std::string> from_base64(std::string_view text);        // kInvalidArgument; strict
@@ -81,6 +81,7 @@ Json object_json(const ObjectInfo& info, std::string_view path);
 Json folder_json(const FolderInfo& info, std::string_view path);
 Json attributes_json(const Attributes& attributes);
 Json lock_json(const ObjectLock& lock);
+Json standing_json(const Standing& standing);
 Json clone_result_json(const CloneResult& result);
 // '"<content id>"'.
 std::string etag_of(const ObjectInfo& info);
@@ -88,6 +89,8 @@ std::string etag_of(const ObjectInfo& info);
 // As the members of a PATCH (RFC 7396): what is not there stays, null empties.
 Status patch_metadata(const Json& json, const std::string& where, Metadata& metadata);
 Status patch_attributes(const Json& json, const std::string& where, Attributes& attributes);
+// What whoever runs the service says of an object: "archival" and "sponsored".
+Status patch_standing(const Json& json, const std::string& where, Standing& standing);
 Status patch_lock(const Json& json, const std::string& where, ObjectLock& lock);
 
 }  // namespace ramet::serve::rest

@@ -252,15 +252,21 @@ Task<Answer> patch_object(Call& call) {
   const Json* metadata = in.value("metadata");
   const Json* attributes = in.value("attributes");
   const Json* lock = in.value("lock");
+  const Json* standing = in.value("standing");
   const bool bypass = in.flag("bypass_governance");
   RAMET_CO_TRY(in.done());
   if (bypass) RAMET_CO_TRY(call.require(AccessLevel::kAdminister, "going past a retention"));
+  if (standing != nullptr &&
+      (!call.caller.principal.super_admin || !call.caller.scope.account)) {
+    co_return call.refuse(403, ErrorCode::kPermissionDenied,
+                          "'standing' is for super administrators to set");
+  }
   Answer answer = empty_response();
   const Build build = [&](Transaction& transaction) -> Status {
     RAMET_ASSIGN(const Entry entry, transaction.lookup(place.is_root() ? "" : place.lookup_path()));
     if (entry.is_folder()) {
-      if (metadata != nullptr || lock != nullptr) {
-        return invalid("folders have attributes, but no metadata and no lock");
+      if (metadata != nullptr || lock != nullptr || standing != nullptr) {
+        return invalid("folders have attributes, but no metadata, no lock and no standing");
       }
       RAMET_ASSIGN(FolderInfo folder, transaction.folder(entry.folder));
       if (attributes != nullptr) {
@@ -293,10 +299,16 @@ Task<Answer> patch_object(Call& call) {
       RAMET_TRY(patch_lock(*lock, "lock", object.lock));
       RAMET_TRY(transaction.set_lock(object.id, object.lock, version, bypass));
     }
+    if (standing != nullptr) {
+      if (version != kCurrentVersion) return invalid("earlier versions have no standing");
+      RAMET_TRY(patch_standing(*standing, "standing", object.standing));
+      RAMET_TRY(transaction.set_standing(object.id, object.standing));
+    }
     answer = object_response(200, object, place.path);
     return ok();
   };
   RAMET_CO_TRY(co_await change(call, build));
+  if (standing != nullptr) call.audit("object.standing", place.path);
   co_return answer;
 }
 

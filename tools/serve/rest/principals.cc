@@ -22,6 +22,8 @@ Json principal_json(AccessControl& access, const Principal& principal) {
   json["super_admin"] = principal.super_admin;
   json["may_create"] = principal.may_create;
   json["disabled"] = principal.disabled;
+  json["at_spending_limit"] = principal.at_spending_limit;
+  json["account_expires"] = time_or_null(principal.account_expires);
   json["created"] = iso_date(principal.created);
   json["groups"] = Json::array();
   for (const Membership& membership : principal.groups) {
@@ -119,6 +121,10 @@ Status patch_principal(Members& in, Principal& principal, bool full) {
     }
     principal.may_create = in.flag("may_create", principal.may_create);
     principal.disabled = in.flag("disabled", principal.disabled);
+    principal.at_spending_limit = in.flag("at_spending_limit", principal.at_spending_limit);
+    if (in.has("account_expires") || in.is_null("account_expires")) {
+      principal.account_expires = in.time("account_expires");
+    }
   }
   return in.done();
 }
@@ -288,7 +294,8 @@ Task<Answer> update_user(Call& call) {
     RAMET_ASSIGN(Principal user, find_user(call));
     Members in(json);
     if (!is_super(call)) {
-      for (const char* name : {"super_admin", "may_create", "disabled"}) {
+      for (const char* name :
+           {"super_admin", "may_create", "disabled", "at_spending_limit", "account_expires"}) {
         if (!in.has(name)) continue;
         return call.refuse(403, ErrorCode::kPermissionDenied,
                            fmt::format("'{}' is for super administrators to set", name));

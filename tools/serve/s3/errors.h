@@ -6,10 +6,10 @@
 #include <string>
 #include <string_view>
 #include <utility>
-#include <variant>
 #include <vector>
 
 #include "format/result.h"
+#include "tools/serve/outcome.h"
 
 namespace ramet::serve::s3 {
 
@@ -136,52 +136,8 @@ class [[nodiscard]] Fault {
   std::vector<std::pair<std::string, std::string>> headers_;
 };
 
-// A value or a Fault; RAMET_TRY and RAMET_ASSIGN (format/result.h) work with it, too.
 template <typename T>
-class [[nodiscard]] Outcome {
- public:
-  using value_type = T;
-  Outcome(T value) : v_(std::in_place_index<0>, std::move(value)) {}          // NOLINT
-  Outcome(Fault fault) : v_(std::in_place_index<1>, std::move(fault)) {}      // NOLINT
-  Outcome(Error error) : v_(std::in_place_index<1>, Fault(std::move(error))) {}  // NOLINT
-  Outcome(Code code) : v_(std::in_place_index<1>, Fault(code)) {}             // NOLINT
-
-  bool ok() const { return v_.index() == 0; }
-  T& value() & { return get(); }
-  T&& value() && { return std::move(get()); }
-  T& operator*() & { return get(); }
-  T&& operator*() && { return std::move(get()); }
-  T* operator->() { return &get(); }
-  const Fault& error() const& { return std::get<1>(v_); }
-  Fault&& error() && { return std::get<1>(std::move(v_)); }
-
- private:
-  T& get() {
-    RAMET_CHECK(ok(), "value() of a failed Outcome");
-    return *std::get_if<0>(&v_);
-  }
-  std::variant<T, Fault> v_;
-};
-
-struct Done {};
-template <>
-class [[nodiscard]] Outcome<void> : public Outcome<Done> {
- public:
-  Outcome() : Outcome<Done>(Done{}) {}
-  using Outcome<Done>::Outcome;
-};
-
-// The same macros for coroutines.
-#define S3_CO_TRY(expr)                                             \
-  do {                                                              \
-    auto&& s3_try_ = (expr);                                        \
-    if (!s3_try_.ok()) co_return std::move(s3_try_).error();        \
-  } while (false)
-#define S3_CO_ASSIGN(lhs, expr) S3_CO_ASSIGN_INNER(RAMET_CONCAT(s3_r_, __COUNTER__), lhs, expr)
-#define S3_CO_ASSIGN_INNER(tmp, lhs, expr)          \
-  auto tmp = (expr);                                \
-  if (!tmp.ok()) co_return std::move(tmp).error();  \
-  lhs = std::move(tmp).value()
+using Outcome = BasicOutcome<T, Fault>;
 
 // <Error> with Code, Message, Resource, RequestId, HostId and the fault's details.
 std::string error_xml(const Fault& fault, std::string_view resource, std::string_view request_id);

@@ -173,8 +173,8 @@ Task<Outcome<Response>> S3Face::serve(Call& call) {
   auto params = parse_query(call.request.query);
   if (!params.ok()) co_return Fault(Code::kInvalidURI);
   call.params = std::move(*params);
-  S3_CO_ASSIGN(call.target, parse_target(call.request, services_.options.s3_domain));
-  S3_CO_ASSIGN(call.operation, find_operation(call.request, call.target, call.params));
+  RAMET_CO_ASSIGN(call.target, parse_target(call.request, services_.options.s3_domain));
+  RAMET_CO_ASSIGN(call.operation, find_operation(call.request, call.target, call.params));
   if (call.operation->op == Op::kPreflight) {
     auto answer = co_await preflight(call);
     co_return answer;

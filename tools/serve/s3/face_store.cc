@@ -1,13 +1,10 @@
 // What the operations ask of the engine, and where they wait for it.
 #include <algorithm>
 #include <charconv>
-#include <chrono>
-#include <random>
 
-#include <boost/asio/steady_timer.hpp>
-#include <boost/asio/this_coro.hpp>
 #include <fmt/format.h>
 
+#include "tools/serve/pause.h"
 #include "tools/serve/s3/face.h"
 #include "tools/serve/s3/names.h"
 
@@ -15,13 +12,6 @@ namespace ramet::serve::s3 {
 namespace {
 
 constexpr int kAttempts = 12;
-
-// Full jitter: those that met once do not meet again.
-std::chrono::microseconds pause_before(int attempt) {
-  thread_local std::minstd_rand random{std::random_device{}()};
-  const int most = 500 << std::min(attempt, 8);
-  return std::chrono::microseconds(std::uniform_int_distribution<int>(0, most)(random));
-}
 
 }  // namespace
 
@@ -53,9 +43,7 @@ Task<Outcome<Sequence>> S3Face::change(ContainerId container, Attempt attempt) {
     } else if (begun.error().code() != ErrorCode::kBusy) {
       co_return std::move(begun).error();
     }
-    boost::asio::steady_timer timer(co_await boost::asio::this_coro::executor);
-    timer.expires_after(pause_before(i));
-    co_await timer.async_wait(boost::asio::use_awaitable);
+    co_await pause_before(i);
   }
   co_return Fault(Code::kSlowDown);
 }

@@ -118,7 +118,7 @@ Task<Outcome<void>> FormReader::read_fields() {
   size_t at = std::string::npos;
   while ((at = buffer_.find(delimiter_)) == std::string::npos) {
     if (buffer_.size() > kPartHeadMax + kPieceBytes) co_return Fault(Code::kMalformedPOSTRequest);
-    S3_CO_TRY(co_await fill());
+    RAMET_CO_TRY(co_await fill());
   }
   buffer_.erase(0, at + delimiter_.size());
   while (true) {
@@ -131,7 +131,7 @@ Task<Outcome<void>> FormReader::read_fields() {
       if (buffer_.size() > kPartHeadMax + kPieceBytes) {
         co_return Fault(Code::kMalformedPOSTRequest);
       }
-      S3_CO_TRY(co_await fill());
+      RAMET_CO_TRY(co_await fill());
     }
     if (head_end > kPartHeadMax || !buffer_.starts_with("\r\n")) {
       co_return Fault(Code::kMalformedPOSTRequest);
@@ -151,7 +151,7 @@ Task<Outcome<void>> FormReader::read_fields() {
       if (buffer_.size() > kFieldsBytesMax + kPieceBytes) {
         co_return Fault(Code::kMaxPostPreDataLengthExceeded);
       }
-      S3_CO_TRY(co_await fill());
+      RAMET_CO_TRY(co_await fill());
     }
     bytes += end;
     if (bytes > kFieldsBytesMax) co_return Fault(Code::kMaxPostPreDataLengthExceeded);

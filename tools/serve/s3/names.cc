@@ -7,7 +7,7 @@
 
 #include "engine/object_keys.h"
 #include "format/utf8.h"
-#include "tools/serve/s3/digest.h"
+#include "tools/serve/digest.h"
 
 namespace ramet::serve::s3 {
 namespace {

@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include "tools/serve/content_rules.h"
 #include "tools/serve/s3/face.h"
 #include "tools/serve/s3/names.h"
 #include "tools/serve/s3/object_meta.h"
@@ -73,7 +74,7 @@ Task<Outcome<Response>> S3Face::create_bucket(Call& call) {
     co_return Fault(Code::kAccessDenied);
   }
   const std::string name = call.target.bucket;
-  S3_CO_TRY(check_new_bucket(name));
+  RAMET_CO_TRY(check_new_bucket(name));
   const std::string ownership(call.header("x-amz-object-ownership"));
   if (!ownership.empty() && ownership != "BucketOwnerEnforced" &&
       ownership != "BucketOwnerPreferred" && ownership != "ObjectWriter") {
@@ -81,11 +82,11 @@ Task<Outcome<Response>> S3Face::create_bucket(Call& call) {
   }
   const bool lock = same_name(call.header("x-amz-bucket-object-lock-enabled"), "true");
   const std::string clone_of(call.header("x-ramet-clone-of"));
-  S3_CO_ASSIGN(auto payload, Payload::make(call.request, call.body, *call.claim,
+  RAMET_CO_ASSIGN(auto payload, Payload::make(call.request, call.body, *call.claim,
                                            ChunkChain(call.signing_key, *call.claim), false));
-  S3_CO_ASSIGN(const std::string body, co_await payload->read_all(64u << 10));
+  RAMET_CO_ASSIGN(const std::string body, co_await payload->read_all(64u << 10));
   if (!body.empty()) {
-    S3_CO_ASSIGN(const XmlDocument document,
+    RAMET_CO_ASSIGN(const XmlDocument document,
                  XmlDocument::parse(body, "CreateBucketConfiguration"));
     const auto location = document.root().child_text("LocationConstraint");
     if (location && !location->empty() && *location != services_.options.region &&
@@ -106,14 +107,15 @@ Task<Outcome<Response>> S3Face::create_bucket(Call& call) {
       return Code::kAccessControlListNotSupported;
     }
     ContainerId id;
+    ContainerAccess rules;
     if (!clone_of.empty()) {
       const auto [bucket, snapshot] = split_snapshot(clone_of);
       RAMET_ASSIGN(const ContainerInfo source,
                    open_bucket(call, bucket, "s3:GetObject", bucket + "/"));
       RAMET_ASSIGN(const ContainerAccess access, services_.access.container_access(source.id));
-      if (access.is_restricted) {
-        return Fault(Code::kAccessDenied, "The content of the bucket is restricted to it.");
-      }
+      auto carried = rules_of_clone(access);
+      if (!carried.ok()) return Fault(Code::kAccessDenied, carried.error().message());
+      rules = std::move(*carried);
       CloneSpec spec;
       spec.source = source.id;
       spec.snapshot = snapshot;
@@ -137,6 +139,9 @@ Task<Outcome<Response>> S3Face::create_bucket(Call& call) {
     }
     // From here on a failure would leave a bucket that nobody may use: it goes again.
     const auto finish = [&]() -> Status {
+      if (rules != ContainerAccess{}) {
+        RAMET_TRY(services_.access.set_container_access(id, rules));
+      }
       RAMET_TRY(services_.access.set_grant(id, call.caller.principal.id,
                                            AccessLevel::kAdminister));
       if (acl == "authenticated-read") {

@@ -141,10 +141,10 @@ Task<Outcome<Response>> S3Face::delete_object(Call& call) {
 }
 
 Task<Outcome<Response>> S3Face::delete_objects(Call& call) {
-  S3_CO_ASSIGN(auto payload, Payload::make(call.request, call.body, *call.claim,
+  RAMET_CO_ASSIGN(auto payload, Payload::make(call.request, call.body, *call.claim,
                                            ChunkChain(call.signing_key, *call.claim), false));
-  S3_CO_ASSIGN(const std::string body, co_await payload->read_all(kBodyMax));
-  S3_CO_ASSIGN(const XmlDocument document, XmlDocument::parse(body, "Delete"));
+  RAMET_CO_ASSIGN(const std::string body, co_await payload->read_all(kBodyMax));
+  RAMET_CO_ASSIGN(const XmlDocument document, XmlDocument::parse(body, "Delete"));
   std::vector<Removal> asked;
   for (const XmlNode& object : document.root().children("Object")) {
     Removal removal;

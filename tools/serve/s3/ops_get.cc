@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include "engine/object_keys.h"
+#include "tools/serve/content_rules.h"
 #include "tools/serve/content_source.h"
 #include "tools/serve/s3/face.h"
 #include "tools/serve/s3/names.h"
@@ -132,6 +133,12 @@ Outcome<Response> S3Face::get_object(Call& call) {
     }
   }
   RAMET_ASSIGN(Found found, find_object(call));
+  if (call.request.method != "HEAD") {
+    RAMET_ASSIGN(const ContainerAccess access,
+                 services_.access.container_access(call.container.id));
+    const Status may_leave = check_may_leave(access);
+    if (!may_leave.ok()) return Fault(Code::kAccessDenied, may_leave.error().message());
+  }
   const ObjectInfo& info = found.info;
   Response response;
   const bool checksums = same_name(call.header("x-amz-checksum-mode"), "ENABLED");

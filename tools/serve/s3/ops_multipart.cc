@@ -146,7 +146,7 @@ Task<Outcome<Response>> S3Face::create_upload(Call& call) {
 }
 
 Task<Outcome<Response>> S3Face::upload_part(Call& call) {
-  S3_CO_ASSIGN(const uint64_t number, part_number(call));
+  RAMET_CO_ASSIGN(const uint64_t number, part_number(call));
   const std::string id = call.param_or("uploadId", "");
   struct Opened {
     ContainerId container;
@@ -160,7 +160,7 @@ Task<Outcome<Response>> S3Face::upload_part(Call& call) {
     return out;
   });
   if (!opened.ok()) co_return std::move(opened).error();
-  S3_CO_ASSIGN(auto payload, Payload::make(call.request, call.body, *call.claim,
+  RAMET_CO_ASSIGN(auto payload, Payload::make(call.request, call.body, *call.claim,
                                            ChunkChain(call.signing_key, *call.claim), true));
   if (!payload->length() && !call.request.fields.find("transfer-encoding")) {
     co_return Fault(Code::kMissingContentLength);
@@ -200,7 +200,7 @@ Task<Outcome<Response>> S3Face::upload_part(Call& call) {
 }
 
 Task<Outcome<Response>> S3Face::upload_part_copy(Call& call) {
-  S3_CO_ASSIGN(const uint64_t number, part_number(call));
+  RAMET_CO_ASSIGN(const uint64_t number, part_number(call));
   const std::string id = call.param_or("uploadId", "");
   auto opened = co_await services_.workers.run_quick([&]() { return open_source(call); });
   if (!opened.ok()) co_return std::move(opened).error();
@@ -255,10 +255,10 @@ Task<Outcome<Response>> S3Face::upload_part_copy(Call& call) {
 
 Task<Outcome<Response>> S3Face::complete_upload(Call& call) {
   const std::string id = call.param_or("uploadId", "");
-  S3_CO_ASSIGN(auto payload, Payload::make(call.request, call.body, *call.claim,
+  RAMET_CO_ASSIGN(auto payload, Payload::make(call.request, call.body, *call.claim,
                                            ChunkChain(call.signing_key, *call.claim), false));
-  S3_CO_ASSIGN(const std::string body, co_await payload->read_all(kCompleteBytesMax));
-  S3_CO_ASSIGN(const std::vector<NamedPart> named, parse_parts_list(body));
+  RAMET_CO_ASSIGN(const std::string body, co_await payload->read_all(kCompleteBytesMax));
+  RAMET_CO_ASSIGN(const std::vector<NamedPart> named, parse_parts_list(body));
   auto container = co_await services_.workers.run_quick([&]() { return uploads(); });
   if (!container.ok()) co_return std::move(container).error();
   Put put;

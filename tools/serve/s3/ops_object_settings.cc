@@ -65,10 +65,10 @@ Task<Outcome<Response>> S3Face::change_object(
 }
 
 Task<Outcome<Response>> S3Face::put_tagging(Call& call) {
-  S3_CO_ASSIGN(auto payload, Payload::make(call.request, call.body, *call.claim,
+  RAMET_CO_ASSIGN(auto payload, Payload::make(call.request, call.body, *call.claim,
                                            ChunkChain(call.signing_key, *call.claim), false));
-  S3_CO_ASSIGN(const std::string body, co_await payload->read_all(kBodyMax));
-  S3_CO_ASSIGN(const Tags tags, parse_tagging(body, kObjectTagsMax));
+  RAMET_CO_ASSIGN(const std::string body, co_await payload->read_all(kBodyMax));
+  RAMET_CO_ASSIGN(const Tags tags, parse_tagging(body, kObjectTagsMax));
   auto answer = co_await change_object(
       call, 200,
       [&](Transaction& transaction, const ObjectInfo& info, VersionNumber version)
@@ -95,10 +95,10 @@ Task<Outcome<Response>> S3Face::delete_tagging(Call& call) {
 }
 
 Task<Outcome<Response>> S3Face::put_object_acl(Call& call) {
-  S3_CO_TRY(check_object_acl(call.request.fields));
-  S3_CO_ASSIGN(auto payload, Payload::make(call.request, call.body, *call.claim,
+  RAMET_CO_TRY(check_object_acl(call.request.fields));
+  RAMET_CO_ASSIGN(auto payload, Payload::make(call.request, call.body, *call.claim,
                                            ChunkChain(call.signing_key, *call.claim), false));
-  S3_CO_ASSIGN(const std::string body, co_await payload->read_all(kBodyMax));
+  RAMET_CO_ASSIGN(const std::string body, co_await payload->read_all(kBodyMax));
   auto answer = co_await quick([&]() -> Outcome<Response> {
     RAMET_TRY(find_object(call));
     if (call.has_header("x-amz-acl")) return Response{};
@@ -118,10 +118,10 @@ Task<Outcome<Response>> S3Face::put_object_acl(Call& call) {
 }
 
 Task<Outcome<Response>> S3Face::put_retention(Call& call) {
-  S3_CO_ASSIGN(auto payload, Payload::make(call.request, call.body, *call.claim,
+  RAMET_CO_ASSIGN(auto payload, Payload::make(call.request, call.body, *call.claim,
                                            ChunkChain(call.signing_key, *call.claim), false));
-  S3_CO_ASSIGN(const std::string body, co_await payload->read_all(kBodyMax));
-  S3_CO_ASSIGN(const ObjectLock wanted, parse_retention(body, call.now));
+  RAMET_CO_ASSIGN(const std::string body, co_await payload->read_all(kBodyMax));
+  RAMET_CO_ASSIGN(const ObjectLock wanted, parse_retention(body, call.now));
   const bool bypass = same_name(call.header("x-amz-bypass-governance-retention"), "true") &&
                       call.level >= AccessLevel::kAdminister;
   auto answer = co_await change_object(
@@ -141,10 +141,10 @@ Task<Outcome<Response>> S3Face::put_retention(Call& call) {
 }
 
 Task<Outcome<Response>> S3Face::put_legal_hold(Call& call) {
-  S3_CO_ASSIGN(auto payload, Payload::make(call.request, call.body, *call.claim,
+  RAMET_CO_ASSIGN(auto payload, Payload::make(call.request, call.body, *call.claim,
                                            ChunkChain(call.signing_key, *call.claim), false));
-  S3_CO_ASSIGN(const std::string body, co_await payload->read_all(kBodyMax));
-  S3_CO_ASSIGN(const bool hold, parse_legal_hold(body));
+  RAMET_CO_ASSIGN(const std::string body, co_await payload->read_all(kBodyMax));
+  RAMET_CO_ASSIGN(const bool hold, parse_legal_hold(body));
   auto answer = co_await change_object(
       call, 200,
       [&](Transaction& transaction, const ObjectInfo& info, VersionNumber version)

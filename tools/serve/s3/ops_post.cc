@@ -56,7 +56,7 @@ Task<Outcome<Response>> S3Face::post_object(Call& call) {
   const std::string boundary = form_boundary(call.header("content-type"));
   if (boundary.empty() || boundary.size() > 200) co_return Fault(Code::kMalformedPOSTRequest);
   FormReader form(call.body, boundary);
-  S3_CO_TRY(co_await form.read_fields());
+  RAMET_CO_TRY(co_await form.read_fields());
 
   std::string key = form.field("key");
   constexpr std::string_view kFileName = "${filename}";
@@ -68,7 +68,7 @@ Task<Outcome<Response>> S3Face::post_object(Call& call) {
                     "Bucket POST must contain a field named 'key'.  If it is specified, please "
                     "check the order of the fields.");
   }
-  S3_CO_TRY(check_s3_key(key));
+  RAMET_CO_TRY(check_s3_key(key));
   if (form.field("policy").empty()) co_return Fault(Code::kAccessDenied);
   if (form.field("x-amz-algorithm") != "AWS4-HMAC-SHA256") {
     co_return Fault(form.field("signature").empty() ? Code::kAccessDenied
@@ -82,7 +82,7 @@ Task<Outcome<Response>> S3Face::post_object(Call& call) {
                         {"X-Amz-Signature", form.field("x-amz-signature")},
                         {"X-Amz-SignedHeaders", "host"},
                         {"X-Amz-Expires", "604800"}};
-  S3_CO_ASSIGN(call.claim, read_claim(as_query, params));
+  RAMET_CO_ASSIGN(call.claim, read_claim(as_query, params));
   call.target.key = key;
   auto admitted = co_await services_.workers.run_quick([&]() -> Outcome<void> {
     RAMET_ASSIGN(AccessControl::KeyCaller found, find_access_key(call));
@@ -110,11 +110,11 @@ Task<Outcome<Response>> S3Face::post_object(Call& call) {
   std::map<std::string, std::string> fields = form.fields();
   fields["bucket"] = call.target.bucket;
   fields["key"] = key;
-  S3_CO_ASSIGN(const LengthRange range, check_post_policy(*policy, fields, call.now));
+  RAMET_CO_ASSIGN(const LengthRange range, check_post_policy(*policy, fields, call.now));
 
   Fields meta = as_fields(form);
   if (const std::string tagging = form.field("tagging"); !tagging.empty()) {
-    S3_CO_ASSIGN(const XmlDocument document, XmlDocument::parse(tagging, "Tagging"));
+    RAMET_CO_ASSIGN(const XmlDocument document, XmlDocument::parse(tagging, "Tagging"));
     std::string encoded_tags;
     for (const XmlNode& tag : document.root().child("TagSet").children("Tag")) {
       encoded_tags += (encoded_tags.empty() ? "" : "&") +
@@ -130,7 +130,7 @@ Task<Outcome<Response>> S3Face::post_object(Call& call) {
   LimitedBody limited(form, range.most);
   Request content_request;
   Claim unsigned_claim;
-  S3_CO_ASSIGN(auto payload, Payload::make(content_request, limited, unsigned_claim, std::nullopt,
+  RAMET_CO_ASSIGN(auto payload, Payload::make(content_request, limited, unsigned_claim, std::nullopt,
                                            true));
   auto received = co_await receive(call, *payload);
   if (!received.ok()) co_return std::move(received).error();

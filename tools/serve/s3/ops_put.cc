@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include "engine/object_keys.h"
+#include "tools/serve/content_rules.h"
 #include "tools/serve/s3/content.h"
 #include "tools/serve/s3/face.h"
 #include "tools/serve/s3/names.h"
@@ -144,7 +145,7 @@ Task<Outcome<Response>> S3Face::put_object(Call& call) {
   auto prepared = co_await services_.workers.run_quick(
       [&]() { return prepare_put(call, call.request.fields, call.target.key); });
   if (!prepared.ok()) co_return std::move(prepared).error();
-  S3_CO_ASSIGN(auto payload, Payload::make(call.request, call.body, *call.claim,
+  RAMET_CO_ASSIGN(auto payload, Payload::make(call.request, call.body, *call.claim,
                                            ChunkChain(call.signing_key, *call.claim), true));
   if (!payload->length() && !call.request.fields.find("transfer-encoding")) {
     co_return Fault(Code::kMissingContentLength);
@@ -161,11 +162,11 @@ Outcome<S3Face::Source> S3Face::open_source(Call& call) {
   RAMET_ASSIGN(source.container, open_bucket(call, parsed.target.bucket, "s3:GetObject",
                                              resource_of(parsed.target)));
   if (source.container.id != call.container.id) {
-    RAMET_ASSIGN(const ContainerAccess access,
+    RAMET_ASSIGN(const ContainerAccess from,
                  services_.access.container_access(source.container.id));
-    if (access.is_restricted) {
-      return Fault(Code::kAccessDenied, "The content of the source bucket is restricted to it.");
-    }
+    RAMET_ASSIGN(const ContainerAccess to, services_.access.container_access(call.container.id));
+    const Status may_go = check_may_go(from, to);
+    if (!may_go.ok()) return Fault(Code::kAccessDenied, may_go.error().message());
   }
   source.target = std::move(parsed.target);
   source.version = std::move(parsed.version);
@@ -211,9 +212,9 @@ Task<Outcome<Response>> S3Face::copy_object(Call& call) {
   auto opened = co_await services_.workers.run_quick([&]() { return open_source(call); });
   if (!opened.ok()) co_return std::move(opened).error();
   const Source source = std::move(*opened);
-  S3_CO_ASSIGN(const bool new_metadata,
+  RAMET_CO_ASSIGN(const bool new_metadata,
                replaces(call, "x-amz-metadata-directive", "metadata"));
-  S3_CO_ASSIGN(const bool new_tags, replaces(call, "x-amz-tagging-directive", "tagging"));
+  RAMET_CO_ASSIGN(const bool new_tags, replaces(call, "x-amz-tagging-directive", "tagging"));
   auto prepared = co_await services_.workers.run_quick(
       [&]() { return prepare_put(call, call.request.fields, call.target.key); });
   if (!prepared.ok()) co_return std::move(prepared).error();

@@ -46,10 +46,10 @@ Outcome<Response> S3Face::get_versioning(Call& call) {
 }
 
 Task<Outcome<Response>> S3Face::put_versioning(Call& call) {
-  S3_CO_ASSIGN(auto payload, Payload::make(call.request, call.body, *call.claim,
+  RAMET_CO_ASSIGN(auto payload, Payload::make(call.request, call.body, *call.claim,
                                            ChunkChain(call.signing_key, *call.claim), false));
-  S3_CO_ASSIGN(const std::string body, co_await payload->read_all(kDocumentBytesMax));
-  S3_CO_ASSIGN(const XmlDocument parsed, XmlDocument::parse(body, "VersioningConfiguration"));
+  RAMET_CO_ASSIGN(const std::string body, co_await payload->read_all(kDocumentBytesMax));
+  RAMET_CO_ASSIGN(const XmlDocument parsed, XmlDocument::parse(body, "VersioningConfiguration"));
   const auto status = parsed.root().child_text("Status");
   if (status != "Enabled" && status != "Suspended") co_return Fault(Code::kMalformedXML);
   if (parsed.root().child_text("MfaDelete") == "Enabled") {
@@ -203,9 +203,9 @@ Task<Outcome<Response>> S3Face::put_bucket_acl(Call& call) {
                                              "list as XML.").with("Header", field.name);
     }
   }
-  S3_CO_ASSIGN(auto payload, Payload::make(call.request, call.body, *call.claim,
+  RAMET_CO_ASSIGN(auto payload, Payload::make(call.request, call.body, *call.claim,
                                            ChunkChain(call.signing_key, *call.claim), false));
-  S3_CO_ASSIGN(const std::string body, co_await payload->read_all(kDocumentBytesMax));
+  RAMET_CO_ASSIGN(const std::string body, co_await payload->read_all(kDocumentBytesMax));
   if (canned.empty() && body.empty()) co_return Fault(Code::kMissingRequestBody);
   auto answer = co_await slow([&]() -> Outcome<Response> {
     const AuditScope scope(call.caller.principal.name, call.request.peer);
@@ -225,9 +225,9 @@ Outcome<Response> S3Face::get_document(Call& call, std::string_view name, Code m
 
 // What is kept is what was sent, once it was understood.
 Task<Outcome<Response>> S3Face::put_document(Call& call) {
-  S3_CO_ASSIGN(auto payload, Payload::make(call.request, call.body, *call.claim,
+  RAMET_CO_ASSIGN(auto payload, Payload::make(call.request, call.body, *call.claim,
                                            ChunkChain(call.signing_key, *call.claim), false));
-  S3_CO_ASSIGN(std::string body, co_await payload->read_all(kDocumentBytesMax));
+  RAMET_CO_ASSIGN(std::string body, co_await payload->read_all(kDocumentBytesMax));
   if (body.empty()) co_return Fault(Code::kMissingRequestBody);
   switch (call.operation->op) {
     case Op::kPutBucketPolicy: {
@@ -235,22 +235,22 @@ Task<Outcome<Response>> S3Face::put_document(Call& call) {
         co_return Fault(Code::kMalformedPolicy, "Policy exceeds the maximum allowed document "
                                                 "size.");
       }
-      S3_CO_TRY(Policy::parse(body, call.target.bucket));
+      RAMET_CO_TRY(Policy::parse(body, call.target.bucket));
       auto answer = co_await change_document(call, kPolicyDocument, std::move(body), 204);
       co_return answer;
     }
     case Op::kPutBucketCors: {
-      S3_CO_TRY(parse_cors(body));
+      RAMET_CO_TRY(parse_cors(body));
       auto answer = co_await change_document(call, kCorsDocument, std::move(body), 200);
       co_return answer;
     }
     case Op::kPutBucketLifecycle: {
-      S3_CO_TRY(parse_lifecycle(body));
+      RAMET_CO_TRY(parse_lifecycle(body));
       auto answer = co_await change_document(call, kLifecycleDocument, std::move(body), 200);
       co_return answer;
     }
     default: {
-      S3_CO_ASSIGN(const Tags tags, parse_tagging(body, kBucketTagsMax));
+      RAMET_CO_ASSIGN(const Tags tags, parse_tagging(body, kBucketTagsMax));
       auto answer = co_await change_document(call, kTaggingDocument, tagging_xml(tags), 204);
       co_return answer;
     }
@@ -273,10 +273,10 @@ Outcome<Response> S3Face::get_object_lock(Call& call) {
 }
 
 Task<Outcome<Response>> S3Face::put_object_lock(Call& call) {
-  S3_CO_ASSIGN(auto payload, Payload::make(call.request, call.body, *call.claim,
+  RAMET_CO_ASSIGN(auto payload, Payload::make(call.request, call.body, *call.claim,
                                            ChunkChain(call.signing_key, *call.claim), false));
-  S3_CO_ASSIGN(std::string body, co_await payload->read_all(kDocumentBytesMax));
-  S3_CO_TRY(parse_lock_configuration(body));
+  RAMET_CO_ASSIGN(std::string body, co_await payload->read_all(kDocumentBytesMax));
+  RAMET_CO_TRY(parse_lock_configuration(body));
   // First the setting, by which locks hold; the document then says what new objects get.
   auto versioned = co_await slow([&]() -> Outcome<Response> {
     RAMET_ASSIGN(const std::string value, versioning(call.container));

@@ -12,7 +12,7 @@
 
 #include "tools/serve/http.h"
 #include "tools/serve/s3/aws_chunked.h"
-#include "tools/serve/s3/digest.h"
+#include "tools/serve/digest.h"
 #include "tools/serve/s3/errors.h"
 #include "tools/serve/s3/sigv4.h"
 

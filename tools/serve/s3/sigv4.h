@@ -12,7 +12,7 @@
 #include <vector>
 
 #include "tools/serve/http.h"
-#include "tools/serve/s3/digest.h"
+#include "tools/serve/digest.h"
 #include "tools/serve/s3/errors.h"
 
 namespace ramet::serve::s3 {

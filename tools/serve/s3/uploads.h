@@ -9,7 +9,7 @@
 
 #include "engine/transaction.h"
 #include "engine/view.h"
-#include "tools/serve/s3/digest.h"
+#include "tools/serve/digest.h"
 #include "tools/serve/s3/errors.h"
 
 namespace ramet::serve::s3 {

@@ -1,4 +1,4 @@
-// Digests that S3 speaks of, over bytes as they stream by, and their text forms.
+// Digests that faces speak of, over bytes as they stream by, and their text forms.
 #pragma once
 
 #include <array>
@@ -10,7 +10,7 @@
 
 #include "format/bytes.h"
 
-namespace ramet::serve::s3 {
+namespace ramet::serve {
 
 enum class Algorithm : uint8_t { kMd5, kSha1, kSha256, kCrc32, kCrc32c };
 
@@ -51,4 +51,4 @@ std::optional<Bytes> from_hex(std::string_view text);
 // Takes the same time whatever differs (lengths may show).
 bool equal_secretly(std::string_view a, std::string_view b);
 
-}  // namespace ramet::serve::s3
+}  // namespace ramet::serve

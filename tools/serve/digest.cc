@@ -1,4 +1,4 @@
-#include "tools/serve/s3/digest.h"
+#include "tools/serve/digest.h"
 
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
@@ -6,7 +6,7 @@
 
 #include "format/check.h"
 
-namespace ramet::serve::s3 {
+namespace ramet::serve {
 namespace {
 
 // Slicing by eight: tables[k][b] is the CRC of byte b followed by k zero bytes.
@@ -228,4 +228,4 @@ bool equal_secretly(std::string_view a, std::string_view b) {
   return a.size() == b.size() && CRYPTO_memcmp(a.data(), b.data(), a.size()) == 0;
 }
 
-}  // namespace ramet::serve::s3
+}  // namespace ramet::serve

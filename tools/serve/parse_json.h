@@ -1,0 +1,17 @@
+// JSON that anybody may have sent.
+#pragma once
+
+#include <string_view>
+
+#include <nlohmann/json.hpp>
+
+#include "format/result.h"
+
+namespace ramet::serve {
+
+// kInvalidArgument says where it is broken: not UTF-8, not JSON, an object in which a name stands
+// twice, or one that nests so deeply that it could not be taken down again. Members stay in the
+// order in which they came. Pure.
+Result<nlohmann::ordered_json> parse_json(std::string_view text);
+
+}  // namespace ramet::serve
