@@ -54,7 +54,9 @@ class Checker {
       if (theirs_ != nullptr) theirs_->emplace(key);
       return ok();
     }
-    const bool as_head = after == nullptr ? !found : found && same_value(mine, *after);
+    // (Who says that something was removed must have removed it.)
+    if (after == nullptr && !found) return conflict("both removed the same entry");
+    const bool as_head = after != nullptr && found && same_value(mine, *after);
     return as_head ? ok() : Status(conflict("both changed the same entry"));
   }
 
@@ -68,7 +70,7 @@ class Checker {
     RAMET_ASSIGN(const bool in_base, get(context_, base_, key, &was));
     RAMET_ASSIGN(const bool in_work, get(context_, work_, key, &is));
     if (!in_base && !in_work && !has_versions) return ok();  // new there
-    if (in_base && !in_work && there_gone) return ok();  // both removed it
+    if (in_base && !in_work && there_gone) return conflict("both removed the same object");
     bool changed = in_base != in_work || !same_value(was, is);
     for (const KeyRange& range : {extent_range(type, id, 0), linked_by_range(id),
                                   object_range(ContainerSpace::kVersion, type, id)}) {
