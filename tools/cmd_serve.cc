@@ -14,6 +14,7 @@
 #include "tools/local_commands.h"
 #include "tools/progress.h"
 #include "tools/serve/chores.h"
+#include "tools/serve/dnanexus/uploads.h"
 #include "tools/serve/log.h"
 #include "tools/serve/metrics.h"
 #include "tools/serve/notify.h"
@@ -232,7 +233,9 @@ Status serve_store(Context& context, const std::string& path, const ServeOptions
       {{"lifecycle", std::chrono::hours(1),
         [&services] { return run_lifecycle(services); }},
        {"uploads", std::chrono::hours(1),
-        [&] { return expire_uploads(store, options.upload_expiry); }}},
+        [&] { return expire_uploads(store, options.upload_expiry); }},
+       {"parts", std::chrono::hours(1),
+        [&] { return serve::dnanexus::Uploads(store, workers).sweep(); }}},
       *log);
 
   RAMET_ASSIGN(const auto pid_file, PidFile::write(options.pid_file));

@@ -313,6 +313,16 @@ TEST_F(TransactionTest, ChangesOfTheSameThingConflict) {
                   [&](Transaction& two) { write(two, "/new", "2"); });
   expect_conflict("a name of two kinds", [&](Transaction& one) { write(one, "/kind", "1"); },
                   [&](Transaction& two) { EXPECT_TRUE(two.create_folders("/kind").ok()); });
+  put("/twice", "x");
+  expect_conflict(
+      "removed twice",  // only one of them can say that it removed it
+      [&](Transaction& one) { EXPECT_TRUE(one.remove(kRootFolder, "twice").ok()); },
+      [&](Transaction& two) { EXPECT_TRUE(two.remove(kRootFolder, "twice").ok()); });
+  put("/tree/x", "x");
+  expect_conflict(
+      "a tree removed twice",
+      [&](Transaction& one) { EXPECT_TRUE(one.remove_tree(kRootFolder, "tree").ok()); },
+      [&](Transaction& two) { EXPECT_TRUE(two.remove_tree(kRootFolder, "tree").ok()); });
   expect_conflict(
       "removed and changed",
       [&](Transaction& one) { EXPECT_TRUE(one.remove(kRootFolder, "kind").ok()); },

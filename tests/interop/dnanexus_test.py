@@ -206,7 +206,7 @@ def projects(api, bob):
                                    "downloadRestricted": True})["id"]
     said = api("/%s/describe" % project)
     want = {"id": project, "class": "project", "name": name, "summary": "s", "description": "d",
-            "region": "us-east-1", "protected": True, "restricted": False,
+            "region": "aws:us-east-1", "protected": True, "restricted": False,
             "downloadRestricted": True, "externalUploadRestricted": False, "containsPHI": False,
             "databaseUIViewOnly": False, "databaseResultsRestricted": None,
             "previewViewerRestricted": True, "allowedExecutables": None, "billTo": "user-alice",

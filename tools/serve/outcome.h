@@ -55,12 +55,12 @@ class [[nodiscard]] BasicOutcome {
   std::variant<T, Fault> v_;
 };
 
-struct Done {};
+struct Nothing {};
 template <typename Fault>
-class [[nodiscard]] BasicOutcome<void, Fault> : public BasicOutcome<Done, Fault> {
+class [[nodiscard]] BasicOutcome<void, Fault> : public BasicOutcome<Nothing, Fault> {
  public:
-  BasicOutcome() : BasicOutcome<Done, Fault>(Done{}) {}
-  using BasicOutcome<Done, Fault>::BasicOutcome;
+  BasicOutcome() : BasicOutcome<Nothing, Fault>(Nothing{}) {}
+  using BasicOutcome<Nothing, Fault>::BasicOutcome;
 };
 
 }  // namespace ramet::serve

@@ -65,6 +65,12 @@ int64_t Call::now() const {
       .count();
 }
 
+std::string Call::region_of(const ContainerAccess& rules) const {
+  if (!rules.region.empty()) return rules.region;
+  const std::string& own = shared.services.options.region;
+  return own.find(':') == std::string::npos ? "aws:" + own : own;
+}
+
 Outcome<Project> Call::project(const ContainerId& id, AccessLevel least) {
   Project out;
   auto info = store().container(id);

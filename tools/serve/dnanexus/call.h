@@ -74,10 +74,9 @@ struct Call {
   Outcome<Project> project(std::string_view text, AccessLevel least);
   // The container that the URL names.
   Outcome<Project> subject_project(AccessLevel least) { return project(subject, least); }
-  // Where its content is said to be; what nobody said is the daemon's own region.
-  const std::string& region_of(const ContainerAccess& rules) const {
-    return rules.region.empty() ? shared.services.options.region : rules.region;
-  }
+  // Where its content is said to be; what nobody said is the daemon's own region, which the API
+  // calls "aws:us-east-1".
+  std::string region_of(const ContainerAccess& rules) const;
   // Every container that the caller may VIEW, by name.
   Outcome<std::vector<Project>> visible_projects();
 

@@ -136,7 +136,9 @@ class DnanexusFace : public Face {
     const std::string_view path = std::string_view(request.path).substr(1);
     const size_t slash = path.find('/');
     call.subject = std::string(path.substr(0, slash));
-    const ApiRoute* const route = find_route(call.subject, path.substr(slash + 1));
+    const ApiRoute* const route =
+        slash == std::string_view::npos ? nullptr
+                                        : find_route(call.subject, path.substr(slash + 1));
     Answer answer = co_await answer_of(call, body, route);
     Response response;
     if (answer.ok()) {
@@ -205,6 +207,7 @@ class DnanexusFace : public Face {
 bool takes(const Request& request) {
   if (request.path.starts_with(kTransferPath)) return true;
   if (request.method != "POST" || !request.query.empty()) return false;
+  if (request.fields.find("dnanexus-api")) return true;  // the official client, whatever it asks
   const std::string_view path = std::string_view(request.path).substr(1);
   const size_t slash = path.find('/');
   if (slash == std::string_view::npos || slash + 1 == path.size() ||

@@ -159,12 +159,13 @@ Task<Answer> archive(Call& call) {
     const auto& mine = call.caller.principal.groups;
     const bool is_admin =
         call.caller.principal.super_admin ||
+        (payer.ok() && payer->id == call.caller.principal.id) ||
         (payer.ok() && std::any_of(mine.begin(), mine.end(), [&](const Membership& one) {
            return one.group == payer->id && one.admin;
          }));
     if (is_admin) return selection;
     return Fault(Type::kPermissionDenied,
-                 "'allCopies' is for an ADMIN of the org that the project is billed to");
+                 "'allCopies' is for whom the project is billed to, an ADMIN of the org");
   };
   RAMET_CO_ASSIGN(const Selection selection, co_await call.slow(look));
   const ContainerId own = selection.project.info.id;

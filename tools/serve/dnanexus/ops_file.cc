@@ -140,7 +140,6 @@ Task<Answer> download_file(Call& call) {
   RAMET_CO_ASSIGN(const auto filename, in.text("filename"));
   RAMET_CO_ASSIGN(const auto duration, in.number("duration"));
   RAMET_CO_ASSIGN(const bool preauthenticated, in.flag("preauthenticated", false));
-  static_cast<void>(preauthenticated);  // all are
   if (duration && *duration < 1) co_return wrong_type("duration", "at least 1");
   co_return co_await call.quick([&]() -> Answer {
     RAMET_ASSIGN(const ObjectRef object, call.subject_object());
@@ -173,11 +172,17 @@ Task<Answer> download_file(Call& call) {
     const int64_t life = duration ? std::min(*duration, INT64_MAX / kSecond / 2) * kSecond
                                   : kDownloadLife;
     transfer.expires = call.now() > INT64_MAX - life ? INT64_MAX : call.now() + life;
-    transfer.number = next_transfer();
+    // (What is preauthenticated may be passed on: each is another one. Else the URL stays the same
+    // for half a day or more.)
+    if (preauthenticated) {
+      transfer.number = next_transfer();
+    } else if (!duration) {
+      transfer.expires = (call.now() / (kDownloadLife / 2) + 2) * (kDownloadLife / 2);
+    }
     Json json;
     RAMET_ASSIGN(const std::string url, transfer_url(call, transfer));
     json["url"] =
-        url + "/" + percent_encode(filename ? *filename : title_of(found->info), true);
+        url + "/" + call.subject + "/" + percent_encode(filename ? *filename : title_of(found->info), true);
     json["headers"] = Json::object();
     json["expires"] = transfer.expires;
     return json;

@@ -33,7 +33,7 @@ Outcome<std::string> billed_name(Call& call, const std::string& text) {
   const auto name = principal_name(text);
   auto principal = call.access().principal(name.value_or(""));
   if (!principal.ok()) {
-    return Fault(Type::kResourceNotFound, fmt::format("'billTo': there is no \"{}\"", text));
+    return Fault(Type::kInvalidInput, fmt::format("'billTo': there is no \"{}\"", text));
   }
   const Principal& caller = call.caller.principal;
   const auto is_member = [&] {
@@ -44,6 +44,21 @@ Outcome<std::string> billed_name(Call& call, const std::string& text) {
     return Fault(Type::kPermissionDenied, fmt::format("\"{}\" may not be billed by you", text));
   }
   return principal->name;
+}
+
+// The rules' label for a region: the daemon's own, or one that some container is in.
+Outcome<std::string> region_label(Call& call, const std::string& text) {
+  if (text == call.region_of({})) return std::string();
+  std::vector<ContainerId> all;
+  RAMET_TRY(call.store().containers({}, [&](const ContainerInfo& info) {
+    all.push_back(info.id);
+    return true;
+  }));
+  for (const ContainerId& id : all) {
+    RAMET_ASSIGN(const ContainerAccess rules, call.access().container_access(id));
+    if (rules.region == text) return text;
+  }
+  return Fault(Type::kInvalidInput, fmt::format("'region': there is no \"{}\" here", text));
 }
 
 Status put_document(Transaction& transaction, const ProjectDocument& document) {
@@ -134,12 +149,14 @@ Task<Answer> new_project(Call& call) {
   document.name = name;
   document.created_by = call.caller.principal.name;
   document.modified = call.now();
-  if (region) rules.region = *region;
   const Principal& principal = call.caller.principal;
   if (!call.caller.scope.account || (!principal.may_create && !principal.super_admin)) {
     co_return Fault(Type::kPermissionDenied, "this user, or token, may not create projects");
   }
   co_return co_await call.slow([&]() -> Answer {
+    if (region) {
+      RAMET_ASSIGN(rules.region, region_label(call, *region));
+    }
     rules.bill_to = principal.name;
     if (bill_to) {
       RAMET_ASSIGN(rules.bill_to, billed_name(call, *bill_to));
@@ -175,8 +192,12 @@ Task<Answer> update_project(Call& call) {
   const auto check = [&] { return call.subject_project(AccessLevel::kAdminister); };
   RAMET_CO_ASSIGN(Project project, co_await call.quick(check));
   ContainerAccess rules = project.rules;
-  ProjectDocument probe;
-  RAMET_CO_TRY(read_project_fields(call.in(), probe, rules));
+  const auto probe = [&]() -> Outcome<void> {
+    RAMET_ASSIGN(const auto view, call.store().view(project.info.id));
+    RAMET_ASSIGN(ProjectDocument document, project_document(*view));
+    return read_project_fields(call.in(), document, rules);
+  };
+  RAMET_CO_TRY(co_await call.slow(probe));
   const ContainerId id = project.info.id;
   std::string container = project.info.name;
   const auto outside = [&]() -> Outcome<void> {

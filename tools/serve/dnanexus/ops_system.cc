@@ -1,4 +1,6 @@
 // Who somebody is, and what clients ask of the service itself.
+#include <algorithm>
+
 #include <fmt/format.h>
 
 #include "format/hash.h"
@@ -57,7 +59,11 @@ Task<Answer> greet(Call&) {
 Task<Answer> echo_headers(Call& call) {
   Json json = Json::object();
   for (const auto& field : call.request.fields) {
-    if (!same_name(field.name, "authorization")) json[field.name] = field.value;
+    if (same_name(field.name, "authorization")) continue;
+    std::string name = field.name;
+    std::transform(name.begin(), name.end(), name.begin(),
+                   [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
+    json[name] = field.value;
   }
   co_return json;
 }

@@ -161,8 +161,16 @@ Outcome<void> read_project_fields(const Input& in, ProjectDocument& document,
   RAMET_TRY(flag("containsPHI", rules.contains_phi));
   const bool was_restricted = rules.is_download_restricted;
   RAMET_TRY(flag("downloadRestricted", rules.is_download_restricted));
-  if (rules.is_download_restricted != was_restricted) {
-    document.rest["previewViewerRestricted"] = rules.is_download_restricted;
+  // Downloads imply the viewer where they are restricted, and not where they are allowed again.
+  RAMET_ASSIGN(const bool viewer_restricted,
+               in.flag("previewViewerRestricted",
+                       document.rest.value("previewViewerRestricted", false)));
+  if (was_restricted && !rules.is_download_restricted && viewer_restricted) {
+    return Fault(Type::kInvalidInput,
+                 "'previewViewerRestricted' must be false before 'downloadRestricted' is");
+  }
+  if (rules.is_download_restricted && !was_restricted) {
+    document.rest["previewViewerRestricted"] = true;
   }
   for (const KeptFlag& kept : kFlags) {
     if (!in.has(kept.name)) continue;

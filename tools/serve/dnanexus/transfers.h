@@ -1,5 +1,6 @@
 // Transfers: the bytes of files by URLs that carry their own, signed permission, since clients show
-// no credentials there: PUT /v1/transfers/TOKEN for a part, GET /v1/transfers/TOKEN/NAME for a file.
+// no credentials there: PUT /v1/transfers/TOKEN for a part, GET
+// /v1/transfers/TOKEN/ID/NAME for a file.
 // A token says what, for whom and until when, signed (HMAC-SHA-256) with a secret of the store; who
 // loses the right to it meanwhile, or the file, loses the URL. Thread-safe.
 #pragma once
