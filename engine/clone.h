@@ -62,8 +62,9 @@ struct CloneSpec {
   // cloned once, however often it is selected, and first as one of `objects`. One that the target
   // has is left as it is and reported; names that are taken become titles. All must be closed, or
   // their CloneRule says otherwise. Hidden ones come along if they are listed, or if one that comes
-  // along links to them (others, if the link says that it requires them): where they stand in a selected folder, else to the target folder. Selected
-  // folders must be new in the target. Requires: another container as the target.
+  // along links to them (others, if the link says that it requires them): where they stand in a
+  // selected folder, else to the target folder. Selected folders must be new in the target.
+  // Requires: another container as the target.
   bool by_id = false;
   bool only_live = false;  // with by_id: archived objects are refused; transitions always are
   bool no_sponsored = false;  // with by_id: sponsored objects are refused

@@ -4,9 +4,10 @@
 usage: dnanexus.py RAMET [--folder DIR] [--runs N] [--million]
 
 Prints the median and the worst of the runs, each into an empty project: a folder of 100,000 closed
-objects; the same where the destination holds every second one already (and how many it reports); "/"
-of a project of a million objects (with --million); and listProjects of an object that two of 1,000
-projects hold. Beside each, a sync of one small file in the same folder: what the disk takes at least.
+objects; the same where the destination holds every second one already (exactly these must be
+reported); "/" of a project of a million objects (with --million); and listProjects of an object
+that two of 1,000 projects hold. Beside each, a sync of one small file in the same folder: what the
+disk takes at least.
 """
 
 import argparse
@@ -108,7 +109,7 @@ def main():
                 found = re.search(r"serving .* on http://(\S+)", daemon.stdout.readline())
                 host = found and found.group(1)
             api = Api(host, token)
-            source = [one["id"] for one in api("/system/findProjects", {"name": "source"})["results"]][0]
+            source = api("/system/findProjects", {"name": "source"})["results"][0]["id"]
             new = lambda: api("/project/new", {"name": "target"})["id"]
 
             def clone(target, **what):

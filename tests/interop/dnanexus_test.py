@@ -94,7 +94,8 @@ class Client:
         try:
             connection.request(method, parts.path, body=body, headers=headers or {})
             answer = connection.getresponse()
-            return answer.status, dict((k.lower(), v) for k, v in answer.getheaders()), answer.read()
+            fields = dict((name.lower(), value) for name, value in answer.getheaders())
+            return answer.status, fields, answer.read()
         finally:
             connection.close()
 
@@ -240,6 +241,7 @@ def projects(api, bob):
     same(next_page["next"], None, "the last page")
     # update, tags, properties
     api("/%s/update" % project, {"name": "plain", "summary": "new", "protected": False,
+                                 "previewViewerRestricted": False,
                                  "downloadRestricted": False})
     api("/%s/addTags" % project, {"tags": ["u"]})
     api("/%s/removeTags" % project, {"tags": ["t"]})
@@ -529,7 +531,8 @@ def copies(api, bob, project, other, files_made):
     same(clone(project, objects=[small], project=other, destination="/")["exists"], [small],
          "cp again")
     # cp and rename
-    api.fails("ResourceNotFound", "/%s/listFolder" % other, {"folder": "/renamed", "only": "folders"})
+    api.fails("ResourceNotFound", "/%s/listFolder" % other,
+              {"folder": "/renamed", "only": "folders"})
     clone(project, objects=[big], project=other, destination="/")
     api("/%s/rename" % big, {"project": other, "name": "renamed"})
     same(api("/%s/describe" % big, {"project": other})["name"], "renamed", "cp and rename")
@@ -570,14 +573,16 @@ def copies(api, bob, project, other, files_made):
     api("/%s/move" % third, {"objects": [small], "folders": ["/tree/deep"], "destination": "/recs"})
     same([one[0] for one in names(third) if one[2] in (small, deep)], ["/recs", "/recs/deep"], "mv")
     api.fails("ResourceNotFound", "/%s/move" % third, {"objects": [small], "destination": "/none"})
-    same(api("/%s/removeObjects" % third, {"objects": [], "force": True}), {"id": third}, "rm of none")
+    same(api("/%s/removeObjects" % third, {"objects": [], "force": True}), {"id": third},
+         "rm of none")
     api("/%s/removeObjects" % third, {"objects": [small, small], "force": True})
     api("/%s/removeObjects" % third, {"objects": [small], "force": True})
     api.fails("ResourceNotFound", "/%s/removeObjects" % third, {"objects": [small]})
     same(api("/%s/listProjects" % small), {project: "ADMINISTER", other: "ADMINISTER"}, "after rm")
     same(download(api, small, project), b"small content", "other copies stay")
     # Hidden ones go with what led to them.
-    hidden = api("/record/new", {"project": third, "name": "h", "hidden": True, "close": True})["id"]
+    hidden = api("/record/new", {"project": third, "name": "h", "hidden": True,
+                                 "close": True})["id"]
     tops = [api("/record/new", {"project": third, "name": "top", "close": True,
                                 "details": {"$dnanexus_link": hidden}})["id"] for _ in range(2)]
     api("/%s/removeObjects" % third, {"objects": tops[:1]})
@@ -608,7 +613,7 @@ def archived(api, project, other, file):
     same(state(other), "live", "all live again")
 
 
-# --- calls from many connections -------------------------------------------------------------------
+# --- calls from many connections ------------------------------------------------------------------
 
 
 class Model:

@@ -116,8 +116,8 @@ struct Call {
 using Answer = Outcome<Json>;
 using CallHandler = Task<Answer> (*)(Call&);
 
-// Runs `attempt` on new transactions until one commits. What it notes must begin anew each time; the
-// view is of a state that is no older than the transaction. ServiceUnavailable after too many.
+// Runs `attempt` on new transactions until one commits. What it notes must begin anew each time;
+// the view is of a state that is no older than the transaction. ServiceUnavailable after too many.
 using Attempt = FunctionRef<Outcome<void>(Transaction&, const View&)>;
 enum class Weight : uint8_t {
   kQuick,

@@ -1,6 +1,7 @@
-// Nonces: a client that did not hear the answer asks again with the same nonce, and is told the same
-// for an hour. They stand beside what they made, in documents of the container, and come with the
-// same commit: "dnanexus.nonces.00" to ".ff", so that callers seldom meet; each keeps the last few.
+// Nonces: a client that did not hear the answer asks again with the same nonce, and is told the
+// same for an hour. They stand beside what they made, in documents of the container, and come with
+// the same commit: "dnanexus.nonces.00" to ".ff", so that callers seldom meet; each keeps the last
+// few.
 #pragma once
 
 #include <optional>

@@ -10,8 +10,8 @@
 
 namespace ramet::serve::dnanexus {
 
-// Edits an object in one commit: what `edit` changes of its metadata and standing is kept, and it is
-// modified now. The object is as the transaction sees it; ResourceNotFound if it is gone.
+// Edits an object in one commit: what `edit` changes of its metadata and standing is kept, and it
+// is modified now. The object is as the transaction sees it; ResourceNotFound if it is gone.
 using ObjectEdit = FunctionRef<Outcome<void>(Transaction&, const View&, ObjectInfo&)>;
 Task<Outcome<void>> edit_object(Call& call, const Located& found, ObjectEdit edit,
                                 Weight weight = Weight::kQuick);

@@ -60,7 +60,8 @@ Outcome<CloneInput> read_clone(const Call& call) {
   }
   const auto target = parse_container(project);
   if (!target) {
-    return Fault(Type::kInvalidType, fmt::format("'project': \"{}\" is not a container ID", project));
+    return Fault(Type::kInvalidType,
+                 fmt::format("'project': \"{}\" is not a container ID", project));
   }
   const auto source = parse_container(call.subject);
   if (!source) {
@@ -175,8 +176,9 @@ Fault refused(Call& call, const CloneInput& input, const std::vector<CloneRefusa
   const std::string where =
       first.folder.empty() ? "" : fmt::format(" in folder \"{}\"", first.folder);
   const auto state = [&](std::string_view why) {
-    return Fault(Type::kInvalidState, fmt::format("Cannot clone one or more objects{} as {} (\"{}\")",
-                                                  where, why, text_of(first.object)));
+    return Fault(Type::kInvalidState,
+                 fmt::format("Cannot clone one or more objects{} as {} (\"{}\")", where, why,
+                             text_of(first.object)));
   };
   switch (first.reason) {
     case CloneRefusalReason::kNotClosed: return state("they are not in the closed state");

@@ -181,8 +181,8 @@ Task<Answer> download_file(Call& call) {
     }
     Json json;
     RAMET_ASSIGN(const std::string url, transfer_url(call, transfer));
-    json["url"] =
-        url + "/" + call.subject + "/" + percent_encode(filename ? *filename : title_of(found->info), true);
+    const std::string& name = filename ? *filename : title_of(found->info);
+    json["url"] = url + "/" + call.subject + "/" + percent_encode(name, true);
     json["headers"] = Json::object();
     json["expires"] = transfer.expires;
     return json;

@@ -600,8 +600,8 @@ Task<Answer> describe_data_objects(Call& call) {
       }
       RAMET_ASSIGN(const DescribeFields fields, DescribeFields::parse(asked));
       std::optional<std::string> where = hint;
-      if (!where && asked.is_object() && asked.contains("project") && asked["project"].is_string()) {
-        where = asked["project"].get<std::string>();
+      if (!where && asked.is_object()) {
+        RAMET_ASSIGN(where, Input(asked).text("project"));
       }
       Json result;
       auto found = call.locate(*ref, where, AccessLevel::kView);

@@ -161,8 +161,8 @@ Task<Answer> describe_org(Call& call) {
       if (membership.group == group->id) json["level"] = membership.admin ? "ADMIN" : "MEMBER";
     }
     json["spendingLimitReached"] = group->at_spending_limit;
-    json["expires"] =
-        group->account_expires == 0 ? Json(nullptr) : Json(group->account_expires / kNanosecondsPerMs);
+    const int64_t expires = group->account_expires;
+    json["expires"] = expires == 0 ? Json(nullptr) : Json(expires / kNanosecondsPerMs);
     return chosen(std::move(json), asked);
   });
 }

@@ -19,7 +19,9 @@ Outcome<std::string> normal_folder(std::string_view text, std::string_view key) 
     text.remove_prefix(end);
     if (name.empty()) continue;
     bool is_name = name != "." && name != "..";
-    for (const char c : name) is_name = is_name && static_cast<unsigned char>(c) >= 0x20 && c != 0x7F;
+    for (const char c : name) {
+      is_name = is_name && static_cast<unsigned char>(c) >= 0x20 && c != 0x7F;
+    }
     if (!is_name) {
       return wrong_type(key, "a path without \".\", \"..\" and control characters");
     }

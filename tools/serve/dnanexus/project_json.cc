@@ -240,7 +240,9 @@ Outcome<Json> project_json(Call& call, const Project& project, const DescribeFie
   put("restricted", project.rules.is_restricted);
   put("downloadRestricted", project.rules.is_download_restricted);
   put("containsPHI", project.rules.contains_phi);
-  for (const KeptFlag& flag : kFlags) put(flag.name, document.rest.value(flag.name, flag.otherwise));
+  for (const KeptFlag& flag : kFlags) {
+    put(flag.name, document.rest.value(flag.name, flag.otherwise));
+  }
   for (const char* const name : kValues) {
     put(name, document.rest.contains(name) ? document.rest[name] : Json(nullptr));
   }

@@ -40,8 +40,8 @@ int64_t now_ms() {
       .count();
 }
 
-// What is wrong with a URL is told in plain words: clients that see JSON give up at once, others ask
-// for a new URL.
+// What is wrong with a URL is told in plain words: clients that see JSON give up at once, others
+// ask for a new URL.
 Response plain(int status, std::string text) {
   Response response;
   response.status = status;

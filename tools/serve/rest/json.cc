@@ -457,7 +457,9 @@ Status patch_standing(const Json& json, const std::string& where, Standing& stan
   Members in(json, where);
   if (in.has("archival")) {
     const auto archival = parse_archival(in.text("archival"));
-    if (!archival) in.fail("archival", "must be live, archival, archived, archiving or unarchiving");
+    if (!archival) {
+      in.fail("archival", "must be live, archival, archived, archiving or unarchiving");
+    }
     standing.archival = archival.value_or(standing.archival);
   }
   standing.sponsored = in.flag("sponsored", standing.sponsored);

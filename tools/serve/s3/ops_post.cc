@@ -130,8 +130,8 @@ Task<Outcome<Response>> S3Face::post_object(Call& call) {
   LimitedBody limited(form, range.most);
   Request content_request;
   Claim unsigned_claim;
-  RAMET_CO_ASSIGN(auto payload, Payload::make(content_request, limited, unsigned_claim, std::nullopt,
-                                           true));
+  RAMET_CO_ASSIGN(auto payload, Payload::make(content_request, limited, unsigned_claim,
+                                              std::nullopt, true));
   auto received = co_await receive(call, *payload);
   if (!received.ok()) co_return std::move(received).error();
   Content content = std::move(*received);
