@@ -32,7 +32,10 @@ TEST(Summary, ColumnsAddUpAndRetainUntilIsAMaximum) {
     b.columns[i] = 1000 * i;
   }
   a.combine(b);
-  for (size_t i = 0; i + 1 < kSummaryColumns; ++i) EXPECT_EQ(a.columns[i], 100 + i + 1000 * i);
+  for (size_t i = 0; i < kSummaryColumns; ++i) {
+    if (i == static_cast<size_t>(SummaryColumn::kRetainUntil)) continue;
+    EXPECT_EQ(a.columns[i], 100 + i + 1000 * i);
+  }
   EXPECT_EQ(a[SummaryColumn::kRetainUntil], 11000u);
 }
 
@@ -49,6 +52,7 @@ TEST(Summary, ColumnNumbersNeverChange) {
   EXPECT_EQ(static_cast<int>(SummaryColumn::kSponsored), 9);
   EXPECT_EQ(static_cast<int>(SummaryColumn::kLegalHolds), 10);
   EXPECT_EQ(static_cast<int>(SummaryColumn::kRetainUntil), 11);
+  EXPECT_EQ(static_cast<int>(SummaryColumn::kNotLive), 12);
 }
 
 TEST(Summary, UsedColumnsEndAtTheLastOneThatIsNotZero) {

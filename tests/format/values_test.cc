@@ -126,7 +126,7 @@ TEST(RootValue, TrailingZeroColumnsOfAnotherWriterAreRead) {
 
 TEST(RootValue, MoreColumnsAreUnsupportedAndImpossibleLevelsCorruption) {
   Bytes bytes(4096, '\0');
-  for (int columns = 13; columns < 256; ++columns) {
+  for (int columns = static_cast<int>(kSummaryColumns) + 1; columns < 256; ++columns) {
     bytes[1] = static_cast<char>(columns);
     EXPECT_EQ(decode_root_value(bytes).error().code(), ErrorCode::kUnsupported);
   }

@@ -34,6 +34,19 @@ Fault too_little(AccessLevel least, const ContainerId& container) {
 
 }  // namespace
 
+Json subject_json(const Call& call) {
+  Json json;
+  json["id"] = call.subject;
+  return json;
+}
+
+Json fault_json(const Fault& fault) {
+  Json json;
+  json["error"] = Json{{"type", type_name(fault.type)}, {"message", fault.message}};
+  json["statusCode"] = type_status(fault.type);
+  return json;
+}
+
 std::string_view level_text(AccessLevel level) { return kLevels[static_cast<size_t>(level)]; }
 
 Outcome<AccessLevel> parse_level_text(std::string_view text) {

@@ -126,6 +126,11 @@ enum class Weight : uint8_t {
 Task<Outcome<void>> change(Call& call, ContainerId container, Attempt attempt,
                            Weight weight = Weight::kQuick);
 
+// {"id": the call's subject}: what most calls answer.
+Json subject_json(const Call& call);
+// An error as it stands among the results of a call for many: {"error": ..., "statusCode": ...}.
+Json fault_json(const Fault& fault);
+
 std::string_view level_text(AccessLevel level);  // "NONE" to "ADMINISTER"
 Outcome<AccessLevel> parse_level_text(std::string_view text);  // InvalidInput
 // "user-alice", "org-team": of a principal, and back. nullopt: neither.

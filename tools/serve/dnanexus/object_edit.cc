@@ -98,10 +98,4 @@ void add_once(std::vector<std::string>& list, const std::vector<std::string>& mo
   }
 }
 
-Json subject_json(const Call& call) {
-  Json json;
-  json["id"] = call.subject;
-  return json;
-}
-
 }  // namespace ramet::serve::dnanexus

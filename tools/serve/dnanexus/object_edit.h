@@ -27,7 +27,4 @@ Outcome<std::vector<std::string>> texts_input(const Input& in, std::string_view 
 Outcome<const Json*> properties_input(const Input& in, bool nulls);
 void add_once(std::vector<std::string>& list, const std::vector<std::string>& more);
 
-// {"id": the call's subject}
-Json subject_json(const Call& call);
-
 }  // namespace ramet::serve::dnanexus

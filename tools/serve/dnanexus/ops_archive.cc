@@ -182,8 +182,7 @@ Task<Answer> archive(Call& call) {
   for (const auto& [container, files] : copies.archived) {
     RAMET_CO_TRY(co_await set_archival(call, container, files, Archival::kArchived));
   }
-  Json json;
-  json["id"] = call.subject;
+  Json json = subject_json(call);
   json["count"] = selection.files.size();
   co_return json;
 }
@@ -229,8 +228,7 @@ Task<Answer> unarchive(Call& call) {
     }
   }
   constexpr double kGigabyte = 1e9;
-  Json json;
-  json["id"] = call.subject;
+  Json json = subject_json(call);
   json["files"] = selection.files.size();
   json["size"] = static_cast<double>(selection.bytes) / kGigabyte;
   json["cost"] = 0;

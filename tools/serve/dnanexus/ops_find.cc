@@ -608,9 +608,7 @@ Task<Answer> describe_data_objects(Call& call) {
       if (found.ok()) {
         RAMET_ASSIGN(result["describe"], located_json(call, *found, fields));
       } else {
-        result["error"] = Json{{"type", type_name(found.error().type)},
-                               {"message", found.error().message}};
-        result["statusCode"] = type_status(found.error().type);
+        result = fault_json(found.error());
       }
       json["results"].push_back(std::move(result));
     }
@@ -632,9 +630,7 @@ Task<Answer> describe_projects(Call& call) {
       if (project.ok()) {
         RAMET_ASSIGN(result["describe"], project_json(call, *project, fields));
       } else {
-        result["error"] = Json{{"type", type_name(project.error().type)},
-                               {"message", project.error().message}};
-        result["statusCode"] = type_status(project.error().type);
+        result = fault_json(project.error());
       }
       json["results"].push_back(std::move(result));
     }

@@ -11,12 +11,6 @@
 namespace ramet::serve::dnanexus {
 namespace {
 
-Json id_json(const Call& call) {
-  Json json;
-  json["id"] = call.subject;
-  return json;
-}
-
 Fault folder_there(std::string_view path) {
   return Fault(Type::kInvalidState,
                fmt::format("A folder would conflict with the route of an existing folder: \"{}\"",
@@ -141,7 +135,7 @@ Task<Answer> new_folder(Call& call) {
         RAMET_TRY(make_folder(transaction, parent, folder_name(path)));
         return {};
       }));
-  co_return id_json(call);
+  co_return subject_json(call);
 }
 
 Task<Answer> rename_folder(Call& call) {
@@ -166,7 +160,7 @@ Task<Answer> rename_folder(Call& call) {
   RAMET_CO_TRY(co_await change(
       call, id,
       [&](Transaction& transaction, const View&) { return move_folder(transaction, move, id); }));
-  co_return id_json(call);
+  co_return subject_json(call);
 }
 
 Task<Answer> move_content(Call& call) {
@@ -220,7 +214,7 @@ Task<Answer> move_content(Call& call) {
         for (const FolderMove& move : moves) RAMET_TRY(move_folder(transaction, move, id));
         return {};
       }));
-  co_return id_json(call);
+  co_return subject_json(call);
 }
 
 }  // namespace ramet::serve::dnanexus

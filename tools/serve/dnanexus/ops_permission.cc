@@ -45,12 +45,6 @@ Outcome<std::map<PrincipalId, AccessLevel>> grants_on(Call& call, const Containe
   return out;
 }
 
-Json id_json(Call& call) {
-  Json json;
-  json["id"] = call.subject;
-  return json;
-}
-
 }  // namespace
 
 // What somebody has is never made less by it.
@@ -70,7 +64,7 @@ Task<Answer> invite(Call& call) {
     if (has == grants.end() || has->second < level) {
       RAMET_TRY(call.access().set_grant(project.info.id, member, level));
     }
-    Json json = id_json(call);
+    Json json = subject_json(call);
     json["state"] = "accepted";
     return json;
   });
@@ -116,7 +110,7 @@ Task<Answer> decrease_permissions(Call& call) {
     for (const auto& [member, level] : wanted) {
       RAMET_TRY(call.access().set_grant(project.info.id, member, level));
     }
-    return id_json(call);
+    return subject_json(call);
   });
 }
 

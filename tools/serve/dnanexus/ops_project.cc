@@ -14,12 +14,6 @@ namespace {
 constexpr size_t kNameBytesMax = 1024;
 constexpr int kNameAttempts = 8;
 
-Json id_json(const std::string& id) {
-  Json json;
-  json["id"] = id;
-  return json;
-}
-
 Outcome<std::string> name_input(const Input& in) {
   RAMET_ASSIGN(std::string name, in.some_text("name"));
   if (name.size() > kNameBytesMax || !is_utf8(name) || name.find('\0') != std::string::npos) {
@@ -133,7 +127,7 @@ Task<Answer> change_tags(Call& call, bool adds) {
     return {};
   };
   RAMET_CO_TRY(co_await change_document(call, project.info.id, edit));
-  co_return id_json(call.subject);
+  co_return subject_json(call);
 }
 
 }  // namespace
@@ -168,7 +162,9 @@ Task<Answer> new_project(Call& call) {
       return std::move(done).error();
     }
     call.audit("container.create", info.name);
-    return id_json(to_text(info.id));
+    Json json;
+    json["id"] = to_text(info.id);
+    return json;
   });
 }
 
@@ -228,7 +224,7 @@ Task<Answer> update_project(Call& call) {
     return {};
   };
   RAMET_CO_TRY(co_await change_document(call, id, edit));
-  co_return id_json(call.subject);
+  co_return subject_json(call);
 }
 
 Task<Answer> destroy_project(Call& call) {
@@ -236,7 +232,7 @@ Task<Answer> destroy_project(Call& call) {
     RAMET_ASSIGN(const Project project, call.subject_project(AccessLevel::kAdminister));
     RAMET_TRY(call.store().drop_container(project.info.id));
     call.audit("container.drop", project.info.name);
-    return id_json(call.subject);
+    return subject_json(call);
   });
 }
 
@@ -258,7 +254,7 @@ Task<Answer> set_project_properties(Call& call) {
     return {};
   };
   RAMET_CO_TRY(co_await change_document(call, project.info.id, edit));
-  co_return id_json(call.subject);
+  co_return subject_json(call);
 }
 
 Task<Answer> add_project_tags(Call& call) { return change_tags(call, true); }

@@ -112,12 +112,6 @@ Outcome<void> remove_orphans(Transaction& transaction, const View& view,
   return {};
 }
 
-Json id_json(const Call& call) {
-  Json json;
-  json["id"] = call.subject;
-  return json;
-}
-
 }  // namespace
 
 Task<Answer> remove_objects(Call& call) {
@@ -133,7 +127,7 @@ Task<Answer> remove_objects(Call& call) {
   }
   const auto check = [&] { return removable_project(call); };
   RAMET_CO_ASSIGN(const Project project, co_await call.quick(check));
-  if (ids.empty()) co_return id_json(call);
+  if (ids.empty()) co_return subject_json(call);
   const auto remove = [&](Transaction& transaction, const View& view) -> Outcome<void> {
     std::set<ObjectId> removed;
     for (const std::string& text : *objects) {
@@ -154,7 +148,7 @@ Task<Answer> remove_objects(Call& call) {
   constexpr size_t kFew = 64;
   const Weight weight = ids.size() > kFew ? Weight::kSlow : Weight::kQuick;
   RAMET_CO_TRY(co_await change(call, project.info.id, remove, weight));
-  co_return id_json(call);
+  co_return subject_json(call);
 }
 
 Task<Answer> remove_folder(Call& call) {
@@ -203,7 +197,7 @@ Task<Answer> remove_folder(Call& call) {
     return remove_orphans(transaction, view, removed);
   };
   RAMET_CO_TRY(co_await change(call, id, remove, Weight::kSlow));
-  Json json = id_json(call);
+  Json json = subject_json(call);
   json["completed"] = true;
   co_return json;
 }
