@@ -234,6 +234,7 @@ Status serve_store(Context& context, const std::string& path, const ServeOptions
         [&services] { return run_lifecycle(services); }},
        {"uploads", std::chrono::hours(1),
         [&] { return expire_uploads(store, options.upload_expiry); }},
+       {"logins", std::chrono::seconds(2), [&dnanexus] { return dnanexus->tick(); }},
        {"parts", std::chrono::hours(1),
         [&] { return serve::dnanexus::Uploads(store, workers).sweep(); }}},
       *log);

@@ -85,7 +85,26 @@ class PartialClone {
     return true;
   }
 
+  // What has the name of one goes out of its way.
+  Result<FolderId> make_folders() {
+    RAMET_ASSIGN(const auto names, split_path(spec_.target_folder));
+    FolderId at = kRootFolder;
+    Attributes attributes;
+    attributes.mode = 040755;
+    for (const std::string& name : names) {
+      RAMET_TRY(target_.make_way(at, name));
+      RAMET_ASSIGN(const auto found, target_.reader().find(at, name));
+      if (found) {
+        at = found->folder;
+      } else {
+        RAMET_ASSIGN(at, target_.create_folder(at, name, attributes));
+      }
+    }
+    return at;
+  }
+
   Result<FolderId> target_folder() {
+    if (spec_.parents && spec_.by_id) return make_folders();
     if (spec_.parents) return target_.create_folders(spec_.target_folder);
     if (spec_.target_folder.empty()) return kRootFolder;
     RAMET_ASSIGN(const Entry entry, target_.lookup(spec_.target_folder));

@@ -338,6 +338,13 @@ Result<DropRecord> decode_drop(ByteView bytes) {
 
 namespace {
 
+// Whether a clone must bring something else along.
+bool requires_others(const fb::Object& table) {
+  if (table.links() == nullptr) return false;
+  return std::any_of(table.links()->begin(), table.links()->end(),
+                     [](const fb::Link* link) { return link->required(); });
+}
+
 // What keeps a container from being dropped, wherever it lies.
 Summary lock_summary(const fb::Object& table) {
   Summary summary;
@@ -358,7 +365,9 @@ Summary object_summary(ByteView value) {
   summary[SummaryColumn::kContentBytes] = table->size();
   if (table->state() != fb::ObjectState::Closed) summary[SummaryColumn::kOpen] = 1;
   if ((table->flags() & kFlagHidden) != 0) summary[SummaryColumn::kHidden] = 1;
-  if (table->clone_rule() != 0) summary[SummaryColumn::kNotClonable] = 1;
+  if (table->clone_rule() != 0 || requires_others(*table.get())) {
+    summary[SummaryColumn::kNotClonable] = 1;
+  }
   if (table->archival() != 0) summary[SummaryColumn::kNotLive] = 1;
   if (is_transition(static_cast<Archival>(table->archival()))) {
     summary[SummaryColumn::kArchival] = 1;

@@ -417,6 +417,11 @@ void record_seeds(const Writer& to) {
                                  Archival::kArchiving, true, {{object(7), {}}}, "a/title"};
   object_record.info.target = "target";
   to.put("record", "object_of_entries", encode_object(object_record).value);
+  object_record.info.standing.links = {{object(7), {}, true}};
+  object_record.info.documents = {{"content.part-table", 3000, {4, 5, 6}},
+                                  {"details", 70'000, {4, 5, 6}}};
+  to.put("record", "object_with_documents", encode_object(object_record).value);
+  to.put("record", "type", encode_type({2, "record"}));
   FolderInfo info;
   info.parent = folder(2);
   info.name = "folder";

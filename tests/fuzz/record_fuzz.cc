@@ -37,6 +37,8 @@ void look_at_catalog(ByteView bytes) {
   if (setting.ok()) {
     check_settles(*setting, decode_setting, [](const std::string& v) { return encode_setting(v); });
   }
+  const auto type = decode_type(bytes);
+  if (type.ok()) check_settles(*type, decode_type, encode_type);
   const auto checkpoint = decode_checkpoint(bytes);
   if (checkpoint.ok()) {
     RAMET_CHECK(checkpoint->open_segments.size() <= bytes.size() / 4, "segments from nowhere");
@@ -74,6 +76,7 @@ void look_at_object(ByteView bytes, const std::vector<BlockRef>& refs) {
   RAMET_CHECK(info.name.size() + info.target.size() + bytes_in(info.attributes.xattrs) <=
                   4 * bytes.size(),
               "an object greater than its bytes");
+  RAMET_CHECK(info.documents.size() <= refs.size(), "documents without blocks");
   RAMET_CHECK(check_extents(object->extents).ok(), "extents that no writer would write");
   RAMET_CHECK(object->form != ContentForm::kOneBlock || object->extents.front().length == info.size,
               "a block of another size than its object");

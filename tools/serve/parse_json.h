@@ -10,7 +10,7 @@
 namespace ramet::serve {
 
 // kInvalidArgument says where it is broken: not UTF-8, not JSON, an object in which a name stands
-// twice, or one that nests so deeply that it could not be taken down again. Members stay in the
+// twice, one of more than 2,048 members, or what nests deeper than 64. Members stay in the
 // order in which they came. Pure.
 Result<nlohmann::ordered_json> parse_json(std::string_view text);
 

@@ -38,6 +38,8 @@ class Face {
  public:
   virtual ~Face() = default;
   virtual Task<Response> handle(Request& request, Body& body) = 0;
+  // What is to be written down now and then; waits. Called every few seconds.
+  virtual Status tick() { return ok(); }
 };
 
 std::unique_ptr<Face> make_rest_face(Services& services);  // rest/: /v1

@@ -150,15 +150,15 @@ Outcome<Located> Call::locate(const ObjectRef& object, const std::optional<std::
       if (found.ok() || found.error().type != Type::kResourceNotFound) return found;
     }
   }
-  RAMET_ASSIGN(const std::vector<Project> visible, visible_projects());
-  std::vector<ContainerId> ids;
-  ids.reserve(visible.size());
-  for (const Project& one : visible) ids.push_back(one.info.id);
-  RAMET_ASSIGN(const auto holders, store().holders(object.id, ids));
+  if (seen.empty()) {
+    RAMET_ASSIGN(const std::vector<Project> visible, visible_projects());
+    for (const Project& one : visible) seen.push_back(one.info.id);
+  }
+  RAMET_ASSIGN(const auto holders, store().holders(object.id, seen));
   std::optional<Fault> refused;
   for (const ContainerId& holder : holders) {
     auto found = locate_in(object, holder, least);
-    if (found.ok()) return found;
+    if (found.ok() || found.error().waits) return found;
     if (!refused || found.error().type != Type::kResourceNotFound) {
       refused = std::move(found).error();
     }
@@ -175,12 +175,35 @@ Outcome<Located> Call::locate_named(AccessLevel least) {
   return locate_in(object, *container, least);
 }
 
-Outcome<Located> Call::locate_open() {
+Outcome<Located> Call::locate_open(bool or_closed) {
   RAMET_ASSIGN(const ObjectRef object, subject_object());
-  RAMET_ASSIGN(Located found, locate(object, std::nullopt, AccessLevel::kUpload));
-  if (found.info.standing.state == ObjectState::kOpen) return found;
-  return Fault(Type::kInvalidState,
-               fmt::format("\"{}\" is not in the open state", to_text(object)));
+  RAMET_ASSIGN(Located found, locate(object, std::nullopt, AccessLevel::kView));
+  RAMET_ASSIGN(const auto holders, store().holders(object.id, seen));
+  std::vector<Located> open;
+  for (const ContainerId& holder : holders) {
+    auto one = locate_in(object, holder, AccessLevel::kView);
+    if (!one.ok() && one.error().type == Type::kResourceNotFound) continue;
+    if (!one.ok()) return std::move(one).error();
+    if (one->info.standing.state == ObjectState::kOpen) open.push_back(std::move(*one));
+  }
+  if (open.empty()) {
+    if (or_closed) return found;
+    return Fault(Type::kInvalidState,
+                 fmt::format("\"{}\" is not in the open state", to_text(object)));
+  }
+  if (open.size() > 1) {
+    std::erase_if(open, [](const Located& one) {
+      const std::string* const home = find_property(one.info.metadata, kHomeProperty);
+      return home == nullptr || *home != to_base62(one.project.info.id);
+    });
+    if (open.empty()) {
+      return Fault(Type::kInvalidState,
+                   fmt::format("\"{}\" is open in several projects, and was made in none of them",
+                               to_text(object)));
+    }
+  }
+  if (open.front().project.level >= AccessLevel::kUpload) return std::move(open.front());
+  return too_little(AccessLevel::kUpload, open.front().project.info.id);
 }
 
 void Call::audit(std::string action, std::string target, std::string detail) {

@@ -59,6 +59,7 @@ struct Call {
   std::string subject;  // the first part of the path: "file-...", "project-...", "system", "record"
   Json input;           // an object, but for setDetails
   Caller caller;
+  std::vector<ContainerId> seen;  // of visible_projects(), once locate() needed them
 
   Store& store() { return shared.services.store; }
   AccessControl& access() { return shared.services.access; }
@@ -77,7 +78,7 @@ struct Call {
   // Where its content is said to be; what nobody said is the daemon's own region, which the API
   // calls "aws:us-east-1".
   std::string region_of(const ContainerAccess& rules) const;
-  // Every container that the caller may VIEW, by name.
+  // Every container that the caller may VIEW, by name, without its rules.
   Outcome<std::vector<Project>> visible_projects();
 
   // --- objects -----------------------------------------------------------------------------------
@@ -92,8 +93,9 @@ struct Call {
                              AccessLevel least);
   // What the input's `project` says; it must say it.
   Outcome<Located> locate_named(AccessLevel least);
-  // Where the open object is that the URL names.
-  Outcome<Located> locate_open();
+  // Where the object is worked on that the URL names and that is open: its home, or the only place
+  // that there is. Also if it is closed meanwhile, if `or_closed`. InvalidState.
+  Outcome<Located> locate_open(bool or_closed = false);
 
   // Notes it in the audit log.
   void audit(std::string action, std::string target, std::string detail = {});
@@ -126,6 +128,10 @@ enum class Weight : uint8_t {
 Task<Outcome<void>> change(Call& call, ContainerId container, Attempt attempt,
                            Weight weight = Weight::kQuick);
 
+// Whether a token may do what concerns all containers of somebody.
+inline bool is_full_scope(const Scope& scope) {
+  return scope.account && scope.containers.empty() && scope.most >= AccessLevel::kContribute;
+}
 // {"id": the call's subject}: what most calls answer.
 Json subject_json(const Call& call);
 // An error as it stands among the results of a call for many: {"error": ..., "statusCode": ...}.

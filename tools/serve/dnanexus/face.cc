@@ -116,6 +116,9 @@ std::string request_id(int64_t now) {
   return fmt::format("{:013}-{}", now, ++last % kNumbers);
 }
 
+constexpr uint64_t kLoginBytesMax = 4096;       // of a request that shows no credentials
+constexpr size_t kLongInputBytes = 64u << 10;  // more is not parsed on the connection's thread
+
 class DnanexusFace : public Face {
  public:
   explicit DnanexusFace(Services& services) : shared_(services) {
@@ -125,13 +128,15 @@ class DnanexusFace : public Face {
     ignore_error(shared_.failed_logins.write(), "the store is about to be closed");
   }
 
+  Status tick() override { return shared_.failed_logins.write(); }
+
   Task<Response> handle(Request& request, Body& body) override {
     if (request.path.starts_with(kTransferPath)) {
       Response transferred = co_await serve_transfer(shared_, request, body);
       transferred.fields.set("Cache-Control", "private, no-store");
       co_return transferred;
     }
-    Call call{shared_, request, {}, Json::object(), {}};
+    Call call{shared_, request, {}, Json::object(), {}, {}};
     request.id = request_id(call.now());  // in the answer's X-Request-ID, and in the log
     const std::string_view path = std::string_view(request.path).substr(1);
     const size_t slash = path.find('/');
@@ -158,7 +163,7 @@ class DnanexusFace : public Face {
  private:
   Task<Answer> answer_of(Call& call, Body& body, const ApiRoute* route) {
     if (route != nullptr && route->handler == new_auth_token) {
-      RAMET_CO_TRY(co_await read_input(call, body, false));
+      RAMET_CO_TRY(co_await read_input(call, body, false, kLoginBytesMax));
       co_return co_await route->handler(call);
     }
     const auto ask = [&] { return shared_.authenticator.authenticate(call.request); };
@@ -177,20 +182,26 @@ class DnanexusFace : public Face {
       co_return Fault(Type::kResourceNotFound,
                       fmt::format("there is no API route \"{}\"", call.request.path));
     }
-    RAMET_CO_TRY(co_await read_input(call, body, route->handler == set_details));
+    RAMET_CO_TRY(co_await read_input(call, body, route->handler == set_details,
+                                     shared_.services.options.document_bytes_max));
     co_return co_await route->handler(call);
   }
 
   // An empty body is as one that says nothing.
-  Task<Outcome<void>> read_input(Call& call, Body& body, bool may_be_array) {
-    const uint64_t max = shared_.services.options.document_bytes_max;
+  Task<Outcome<void>> read_input(Call& call, Body& body, bool may_be_array, uint64_t max) {
     auto head = co_await read_head(body, max);
     if (!head.ok()) co_return std::move(head).error();
     if (!head->whole) {
       co_return Fault(Type::kInvalidInput, fmt::format("the input is longer than {} bytes", max));
     }
     if (head->bytes.empty()) co_return Outcome<void>();
-    auto input = parse_json(head->bytes);
+    const auto parse = [&head] { return parse_json(head->bytes); };
+    Result<Json> input = Json();
+    if (head->bytes.size() > kLongInputBytes) {
+      input = co_await call.workers().run(parse);
+    } else {
+      input = parse();
+    }
     if (!input.ok()) co_return Fault(Type::kMalformedJson, input.error().message());
     call.input = std::move(*input);
     if (call.input.is_object() || (may_be_array && call.input.is_array())) {

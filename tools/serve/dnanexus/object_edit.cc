@@ -1,6 +1,8 @@
 #include "tools/serve/dnanexus/object_edit.h"
 
 #include <algorithm>
+#include <set>
+#include <utility>
 
 #include <fmt/format.h>
 
@@ -10,12 +12,15 @@ namespace ramet::serve::dnanexus {
 namespace {
 
 constexpr int64_t kNanosecondsPerMs = 1'000'000;
+constexpr size_t kDetailsLinksMax = 10'000;
+constexpr size_t kTextsMax = 1000;  // tags and the like of one call: more could never be kept
 
 // What is closed stays as visible as it is: a clone need not follow links to it.
-bool may_be_hidden(const View& view, const ObjectLink& link) {
+Outcome<bool> may_be_hidden(const View& view, const ObjectLink& link) {
   const bool is_here = link.container.is_null() || link.container == view.container();
   if (!is_here) return false;
   const auto info = view.object(link.target);
+  if (!info.ok() && info.error().code() != ErrorCode::kNotFound) return Fault(info.error());
   if (!info.ok()) return true;
   return info->standing.hidden || info->standing.state != ObjectState::kClosed;
 }
@@ -47,17 +52,20 @@ Outcome<void> put_details(Transaction& transaction, const View& view, ObjectInfo
   const bool is_empty = text == "{}";
   RAMET_TRY(set_long_text(transaction, info.id, kDetailsName, is_empty ? "" : text,
                           info.metadata.details));
-  std::vector<ObjectLink> all = required;
-  for (const Link& link : links) {
-    const bool known = std::any_of(all.begin(), all.end(), [&](const ObjectLink& one) {
-      return one.target == link.link.target;
-    });
-    if (!known) all.push_back(link.link);
+  if (links.size() > kDetailsLinksMax) {
+    return Fault(Type::kInvalidInput, fmt::format("more than {} links", kDetailsLinksMax));
   }
-  if (all.size() > kLinksMax) {
-    std::erase_if(all, [&](const ObjectLink& link) {
-      return !link.required && !may_be_hidden(view, link);
-    });
+  std::vector<ObjectLink> all = required;
+  const bool are_many = all.size() + links.size() > kLinksMax;
+  std::set<std::pair<ObjectId, ContainerId>> known;
+  for (const ObjectLink& link : all) known.insert({link.target, link.container});
+  for (const Link& link : links) {
+    if (!known.insert({link.link.target, link.link.container}).second) continue;
+    if (are_many) {
+      RAMET_ASSIGN(const bool counts, may_be_hidden(view, link.link));
+      if (!counts) continue;
+    }
+    all.push_back(link.link);
   }
   if (all.size() > kLinksMax) {
     return Fault(Type::kInvalidInput,
@@ -70,6 +78,9 @@ Outcome<void> put_details(Transaction& transaction, const View& view, ObjectInfo
 Outcome<std::vector<std::string>> texts_input(const Input& in, std::string_view key) {
   RAMET_ASSIGN(const auto texts, in.texts(key));
   if (!texts) return wrong_type(key, "an array of nonempty strings");
+  if (texts->size() > kTextsMax) {
+    return wrong_type(key, fmt::format("an array of at most {} strings", kTextsMax));
+  }
   std::vector<std::string> out;
   add_once(out, *texts);
   return out;

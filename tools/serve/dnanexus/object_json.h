@@ -18,6 +18,9 @@ namespace ramet::serve::dnanexus {
 // Properties that the face keeps of objects and does not show as such.
 inline constexpr std::string_view kOwnProperty = "dnanexus.";
 inline constexpr std::string_view kCreatedByProperty = "dnanexus.created-by";  // a principal's name
+// The container that an object was made in, where it is worked on while it is open: whoever clones
+// a whole container has another open one of the same id.
+inline constexpr std::string_view kHomeProperty = "dnanexus.home";
 inline constexpr std::string_view kDetailsName = "details";      // a document, if it is long
 inline constexpr std::string_view kSpecName = "dnanexus.spec";   // what a class has beside the rest
 

@@ -89,8 +89,9 @@ Outcome<Selection> select(Call& call, FunctionRef<bool(const Standing&)> wanted)
   return out;
 }
 
-// The containers that are billed to the same.
+// The containers that are billed to the same; what nobody is billed for stands alone.
 Outcome<std::vector<ContainerId>> billed_with(Call& call, const Project& project) {
+  if (project.rules.bill_to.empty()) return std::vector<ContainerId>{project.info.id};
   std::vector<ContainerId> all;
   RAMET_TRY(call.store().containers({}, [&](const ContainerInfo& info) {
     all.push_back(info.id);
@@ -104,9 +105,11 @@ Outcome<std::vector<ContainerId>> billed_with(Call& call, const Project& project
   return out;
 }
 
-// Sets the state of these files in one container, in one commit.
+// Takes these files of one container from one state to another, in one commit. Those that are in
+// another state by then stay in it.
 Task<Outcome<void>> set_archival(Call& call, const ContainerId& container,
-                                 const std::vector<ObjectId>& files, Archival archival) {
+                                 const std::vector<ObjectId>& files, Archival from,
+                                 Archival archival) {
   if (files.empty()) co_return Outcome<void>();
   const auto set = [&](Transaction& transaction, const View&) -> Outcome<void> {
     for (const ObjectId& file : files) {
@@ -115,7 +118,7 @@ Task<Outcome<void>> set_archival(Call& call, const ContainerId& container,
         if (info.error().code() == ErrorCode::kNotFound) continue;
         return std::move(info).error();
       }
-      if (info->standing.archival == archival) continue;
+      if (info->standing.archival != from) continue;
       info->standing.archival = archival;
       RAMET_TRY(transaction.set_standing(file, info->standing));
     }
@@ -158,29 +161,33 @@ Task<Answer> archive(Call& call) {
     const auto payer = call.access().principal(selection.project.rules.bill_to);
     const auto& mine = call.caller.principal.groups;
     const bool is_admin =
-        call.caller.principal.super_admin ||
+        is_full_scope(call.caller.scope) &&
+        (call.caller.principal.super_admin ||
         (payer.ok() && payer->id == call.caller.principal.id) ||
         (payer.ok() && std::any_of(mine.begin(), mine.end(), [&](const Membership& one) {
            return one.group == payer->id && one.admin;
-         }));
+         })));
     if (is_admin) return selection;
     return Fault(Type::kPermissionDenied,
                  "'allCopies' is for whom the project is billed to, an ADMIN of the org");
   };
   RAMET_CO_ASSIGN(const Selection selection, co_await call.slow(look));
   const ContainerId own = selection.project.info.id;
-  RAMET_CO_TRY(co_await set_archival(call, own, selection.files, Archival::kArchival));
+  RAMET_CO_TRY(co_await set_archival(call, own, selection.files, Archival::kLive,
+                                      Archival::kArchival));
   if (all_copies) {
     const auto find_others = [&] { return billed_with(call, selection.project); };
     RAMET_CO_ASSIGN(const auto others, co_await call.slow(find_others));
     for (const ContainerId& other : others) {
-      RAMET_CO_TRY(co_await set_archival(call, other, selection.files, Archival::kArchival));
+      RAMET_CO_TRY(co_await set_archival(call, other, selection.files, Archival::kLive,
+                                         Archival::kArchival));
     }
   }
   const auto find_copies = [&] { return copies_all_asked_for(call, selection); };
   RAMET_CO_ASSIGN(const Copies copies, co_await call.slow(find_copies));
   for (const auto& [container, files] : copies.archived) {
-    RAMET_CO_TRY(co_await set_archival(call, container, files, Archival::kArchived));
+    RAMET_CO_TRY(co_await set_archival(call, container, files, Archival::kArchival,
+                                       Archival::kArchived));
   }
   Json json = subject_json(call);
   json["count"] = selection.files.size();
@@ -213,18 +220,12 @@ Task<Answer> unarchive(Call& call) {
       return out;
     };
     RAMET_CO_ASSIGN(const Copies others, co_await call.slow(find_others));
-    RAMET_CO_TRY(co_await set_archival(call, own, selection.files, Archival::kLive));
-    for (const auto& other : others.archived) {
-      const auto was_archived = [&](Transaction& transaction, const View&) -> Outcome<void> {
-        for (const ObjectId& file : other.second) {
-          auto info = transaction.object(file);
-          if (!info.ok() || info->standing.archival != Archival::kArchived) continue;
-          info->standing.archival = Archival::kArchival;
-          RAMET_TRY(transaction.set_standing(file, info->standing));
-        }
-        return {};
-      };
-      RAMET_CO_TRY(co_await change(call, other.first, was_archived, Weight::kSlow));
+    for (const Archival from : {Archival::kArchival, Archival::kArchived}) {
+      RAMET_CO_TRY(co_await set_archival(call, own, selection.files, from, Archival::kLive));
+    }
+    for (const auto& [container, files] : others.archived) {
+      RAMET_CO_TRY(co_await set_archival(call, container, files, Archival::kArchived,
+                                         Archival::kArchival));
     }
   }
   constexpr double kGigabyte = 1e9;

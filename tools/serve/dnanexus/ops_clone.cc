@@ -290,14 +290,15 @@ Task<Answer> clone(Call& call) {
 
 Task<Answer> list_projects(Call& call) {
   RAMET_CO_ASSIGN(const auto org, call.in().text("archivalInfoForOrg"));
-  co_return co_await call.quick([&]() -> Answer {
+  const auto list = [&]() -> Answer {
     RAMET_ASSIGN(const ObjectRef object, call.subject_object());
     std::optional<Principal> group;
     if (org) {
       auto found = call.access().principal(principal_name(*org).value_or(""));
       const auto& mine = call.caller.principal.groups;
       const bool is_admin =
-          found.ok() && (call.caller.principal.super_admin ||
+          found.ok() && is_full_scope(call.caller.scope) &&
+          (call.caller.principal.super_admin ||
                          std::any_of(mine.begin(), mine.end(), [&](const Membership& one) {
                            return one.group == found->id && one.admin;
                          }));
@@ -332,7 +333,8 @@ Task<Answer> list_projects(Call& call) {
     for (const ContainerId& id : holders) {
       RAMET_ASSIGN(const auto view, call.store().view(id));
       const auto info = view->object(object.id);
-      if (!info.ok()) continue;
+      if (!info.ok() && info.error().code() == ErrorCode::kNotFound) continue;
+      if (!info.ok()) return Fault(info.error());
       RAMET_ASSIGN(const ObjectClass object_class, class_of(call.store(), info->type));
       if (object_class != object.object_class) continue;
       is_seen = true;
@@ -346,7 +348,9 @@ Task<Answer> list_projects(Call& call) {
     }
     if (group) json["liveProjects"] = std::move(live);
     return json;
-  });
+  };
+  if (org) co_return co_await call.slow(list);
+  co_return co_await call.quick(list);
 }
 
 }  // namespace ramet::serve::dnanexus

@@ -15,6 +15,7 @@ namespace {
 
 constexpr int64_t kUploadLife = 24 * 3'600'000;    // milliseconds that a URL holds
 constexpr int64_t kDownloadLife = 24 * 3'600'000;
+constexpr int64_t kDownloadLifeMax = 366 * kDownloadLife;
 constexpr size_t kMd5Digits = 32;
 
 bool is_md5(std::string_view text) {
@@ -110,10 +111,7 @@ Task<Answer> upload_part(Call& call) {
 }
 
 Task<Answer> close_file(Call& call) {
-  const auto look = [&]() -> Outcome<Located> {
-    RAMET_ASSIGN(const ObjectRef object, call.subject_object());
-    return call.locate(object, std::nullopt, AccessLevel::kUpload);
-  };
+  const auto look = [&] { return call.locate_open(true); };
   RAMET_CO_ASSIGN(const Located found, co_await call.quick(look));
   if (found.info.standing.state == ObjectState::kClosed) co_return subject_json(call);
   const OpenFile file = open_file(found);
@@ -140,7 +138,9 @@ Task<Answer> download_file(Call& call) {
   RAMET_CO_ASSIGN(const auto filename, in.text("filename"));
   RAMET_CO_ASSIGN(const auto duration, in.number("duration"));
   RAMET_CO_ASSIGN(const bool preauthenticated, in.flag("preauthenticated", false));
-  if (duration && *duration < 1) co_return wrong_type("duration", "at least 1");
+  if (duration && (*duration < 1 || *duration > INT32_MAX)) {
+    co_return wrong_type("duration", "an integer from 1 to 2^31 - 1");
+  }
   co_return co_await call.quick([&]() -> Answer {
     RAMET_ASSIGN(const ObjectRef object, call.subject_object());
     std::optional<Located> found;
@@ -169,9 +169,8 @@ Task<Answer> download_file(Call& call) {
     transfer.container = found->project.info.id;
     transfer.object = found->info.id;
     transfer.principal = call.caller.principal.id;
-    const int64_t life = duration ? std::min(*duration, INT64_MAX / kSecond / 2) * kSecond
-                                  : kDownloadLife;
-    transfer.expires = call.now() > INT64_MAX - life ? INT64_MAX : call.now() + life;
+    transfer.expires =
+        call.now() + (duration ? std::min(*duration * kSecond, kDownloadLifeMax) : kDownloadLife);
     // (What is preauthenticated may be passed on: each is another one. Else the URL stays the same
     // for half a day or more.)
     if (preauthenticated) {

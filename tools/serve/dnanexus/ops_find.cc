@@ -257,13 +257,14 @@ struct Hit {
   }
 };
 
-// How names of objects begin whose titles begin so: what names may not hold stands there as '_'.
+// How names of objects begin whose titles begin so: up to what may stand there as '_'.
 std::string name_prefix(std::string_view title) {
   constexpr size_t kPrefixBytesMax = 200;  // names of long titles are cut
   std::string out(title.substr(0, kPrefixBytesMax));
-  for (char& c : out) {
-    if (c == '/' || static_cast<unsigned char>(c) < 0x20 || c == 0x7F) c = '_';
-  }
+  const auto other = std::find_if(out.begin(), out.end(), [](char c) {
+    return c == '/' || static_cast<unsigned char>(c) < 0x20 || c == 0x7F;
+  });
+  out.erase(other, out.end());
   return out;
 }
 
@@ -273,7 +274,8 @@ Outcome<void> each_candidate(const View& view, const ObjectQuery& query, const C
   if (query.ids) {
     for (const ObjectId& object : *query.ids) {
       const auto info = view.object(object);
-      if (!info.ok()) continue;
+      if (!info.ok() && info.error().code() == ErrorCode::kNotFound) continue;
+      if (!info.ok()) return Fault(info.error());
       if (query.project && !(query.folder.empty() && query.recurse)) {
         RAMET_ASSIGN(const std::string path, view.path_of(info->folder));
         const bool inside = path == shown_folder(query.folder) ||
@@ -338,6 +340,20 @@ Outcome<std::vector<Hit>> find_in(Call& call, const View& view, const ObjectQuer
   return std::vector<Hit>(hits.begin(), hits.end());
 }
 
+// Whether somebody gave it to the caller, or a group of the caller's, and not to everyone alone.
+Outcome<bool> is_explicit(Call& call, const ContainerId& container) {
+  if (call.caller.principal.super_admin) return true;
+  bool found = false;
+  RAMET_TRY(call.access().grants(container, [&](const Grant& grant) {
+    found = grant.principal == call.caller.principal.id;
+    for (const Membership& membership : call.caller.principal.groups) {
+      found = found || membership.group == grant.principal;
+    }
+    return !found;
+  }));
+  return found;
+}
+
 // Projects that are searched: the one, or all that somebody gave the caller, by id.
 Outcome<std::vector<Project>> searched_projects(Call& call, const ObjectQuery& query) {
   std::vector<Project> out;
@@ -346,7 +362,13 @@ Outcome<std::vector<Project>> searched_projects(Call& call, const ObjectQuery& q
     if (project.level >= query.level) out.push_back(std::move(project));
   } else {
     RAMET_ASSIGN(out, call.visible_projects());
-    std::erase_if(out, [&](const Project& one) { return one.level < query.level; });
+    std::vector<Project> given;
+    for (Project& one : out) {
+      if (one.level < query.level) continue;
+      RAMET_ASSIGN(const bool is_given, is_explicit(call, one.info.id));
+      if (is_given) given.push_back(std::move(one));
+    }
+    out = std::move(given);
     std::sort(out.begin(), out.end(),
               [](const Project& a, const Project& b) { return a.info.id < b.info.id; });
   }
@@ -421,7 +443,9 @@ Task<Answer> find_data_objects(Call& call) {
   RAMET_CO_ASSIGN(const ObjectQuery query, read_object_query(call));
   // What looks at all objects is a worker's.
   const auto find = [&] { return find_objects(call, query); };
-  const bool is_small = query.project && (query.ids || (!query.recurse && query.name));
+  const bool is_small =
+      query.project &&
+      (query.ids || (!query.recurse && query.name && !query.name->prefix().empty()));
   if (is_small) co_return co_await call.quick(find);
   co_return co_await call.slow(find);
 }
@@ -536,6 +560,9 @@ Task<Answer> resolve_data_objects(Call& call) {
   if (!in.has("objects") || !call.input["objects"].is_array()) {
     co_return wrong_type("objects", "an array of hashes");
   }
+  if (call.input["objects"].size() > static_cast<size_t>(kLimit)) {
+    co_return wrong_type("objects", fmt::format("at most {} of them", kLimit));
+  }
   std::vector<ObjectQuery> queries;
   for (const Json& one : call.input["objects"]) {
     if (!one.is_object()) co_return wrong_type("objects", "an array of hashes");
@@ -554,7 +581,7 @@ Task<Answer> resolve_data_objects(Call& call) {
     query.visibility = "either";
     queries.push_back(std::move(query));
   }
-  co_return co_await call.quick([&]() -> Answer {
+  co_return co_await call.slow([&]() -> Answer {
     Json json;
     json["results"] = Json::array();
     for (const ObjectQuery& query : queries) {
@@ -578,7 +605,7 @@ Task<Answer> describe_data_objects(Call& call) {
     co_return wrong_type("objects", fmt::format("at most {} of them", kLimit));
   }
   RAMET_CO_ASSIGN(const Json* const options, in.object("classDescribeOptions"));
-  co_return co_await call.quick([&]() -> Answer {
+  co_return co_await call.slow([&]() -> Answer {
     Json json;
     json["results"] = Json::array();
     for (const Json& one : objects) {
@@ -621,7 +648,7 @@ Task<Answer> describe_projects(Call& call) {
   RAMET_CO_ASSIGN(const auto ids, in.texts("projects"));
   if (!ids) co_return wrong_type("projects", "an array of nonempty strings");
   RAMET_CO_ASSIGN(const DescribeFields fields, DescribeFields::parse(call.input));
-  co_return co_await call.quick([&]() -> Answer {
+  co_return co_await call.slow([&]() -> Answer {
     Json json;
     json["results"] = Json::array();
     for (const std::string& id : *ids) {

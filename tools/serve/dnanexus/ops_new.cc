@@ -156,6 +156,7 @@ Outcome<NewObject> read_new(Call& call, ObjectClass object_class) {
   }
   RAMET_TRY(read_program(call.input, made));
   set_property(made.metadata, std::string(kCreatedByProperty), call.caller.principal.name);
+  set_property(made.metadata, std::string(kHomeProperty), to_base62(made.container));
   if (object_class == ObjectClass::kFile) return made;
   for (const auto& [name, value] : call.input.items()) {
     if (std::find(kCommon.begin(), kCommon.end(), name) == kCommon.end()) made.spec[name] = value;

@@ -140,7 +140,14 @@ Task<Answer> set_visibility(Call& call) {
 Task<Answer> set_details(Call& call) {
   co_return co_await edit_open(
       call, [&](Transaction& transaction, const View& view, ObjectInfo& info) -> Outcome<void> {
-        return put_details(transaction, view, info, call.input);
+        // (Links that are not of the details stay.)
+        RAMET_ASSIGN(const std::string before, details_of(view, info));
+        std::vector<ObjectLink> others = info.standing.links;
+        auto of_details = links_in(parse_kept(before));
+        if (of_details.ok()) {
+          for (const Link& link : *of_details) std::erase(others, link.link);
+        }
+        return put_details(transaction, view, info, call.input, others);
       });
 }
 
@@ -156,10 +163,7 @@ Task<Answer> get_details(Call& call) {
 
 // Of what is no file. Nothing happens to what is closed already.
 Task<Answer> close_object(Call& call) {
-  const auto look = [&]() -> Outcome<Located> {
-    RAMET_ASSIGN(const ObjectRef object, call.subject_object());
-    return call.locate(object, std::nullopt, AccessLevel::kUpload);
-  };
+  const auto look = [&] { return call.locate_open(true); };
   RAMET_CO_ASSIGN(const Located found, co_await call.quick(look));
   if (found.info.standing.state == ObjectState::kClosed) co_return subject_json(call);
   RAMET_CO_TRY(co_await edit_object(

@@ -5,6 +5,7 @@
 
 #include "format/utf8.h"
 #include "tools/serve/dnanexus/handlers.h"
+#include "tools/serve/dnanexus/object_edit.h"
 #include "tools/serve/dnanexus/project_json.h"
 #include "tools/serve/parse_json.h"
 
@@ -13,6 +14,7 @@ namespace {
 
 constexpr size_t kNameBytesMax = 1024;
 constexpr int kNameAttempts = 8;
+constexpr size_t kDocumentBytesMax = 60u << 10;  // below what a container keeps in one
 
 Outcome<std::string> name_input(const Input& in) {
   RAMET_ASSIGN(std::string name, in.some_text("name"));
@@ -103,8 +105,9 @@ Outcome<void> furnish(Call& call, const ContainerInfo& info, ProjectDocument doc
 }
 
 Outcome<void> read_tags_and_properties(const Input& in, ProjectDocument& document) {
-  RAMET_ASSIGN(const auto tags, in.texts("tags"));
-  if (tags) document.tags = *tags;
+  if (in.has("tags")) {
+    RAMET_ASSIGN(document.tags, texts_input(in, "tags"));
+  }
   RAMET_ASSIGN(const Json* const properties, in.object("properties"));
   if (properties == nullptr) return {};
   for (const auto& [name, value] : properties->items()) {
@@ -115,12 +118,11 @@ Outcome<void> read_tags_and_properties(const Input& in, ProjectDocument& documen
 }
 
 Task<Answer> change_tags(Call& call, bool adds) {
-  RAMET_CO_ASSIGN(const auto tags, call.in().texts("tags"));
-  if (!tags) co_return wrong_type("tags", "an array of nonempty strings");
+  RAMET_CO_ASSIGN(const std::vector<std::string> tags, texts_input(call.in(), "tags"));
   const auto check = [&] { return call.subject_project(AccessLevel::kContribute); };
   RAMET_CO_ASSIGN(const Project project, co_await call.quick(check));
   const auto edit = [&](ProjectDocument& document) -> Outcome<void> {
-    for (const std::string& tag : *tags) {
+    for (const std::string& tag : tags) {
       std::erase(document.tags, tag);
       if (adds) document.tags.push_back(tag);
     }
@@ -170,10 +172,12 @@ Task<Answer> new_project(Call& call) {
 
 Task<Answer> describe_project(Call& call) {
   RAMET_CO_ASSIGN(const DescribeFields fields, DescribeFields::parse(call.input));
-  co_return co_await call.quick([&]() -> Answer {
+  const auto describe = [&]() -> Answer {
     RAMET_ASSIGN(const Project project, call.subject_project(AccessLevel::kView));
     return project_json(call, project, fields);
-  });
+  };
+  if (fields.asks("folders")) co_return co_await call.slow(describe);
+  co_return co_await call.quick(describe);
 }
 
 Task<Answer> update_project(Call& call) {
@@ -191,7 +195,12 @@ Task<Answer> update_project(Call& call) {
   const auto probe = [&]() -> Outcome<void> {
     RAMET_ASSIGN(const auto view, call.store().view(project.info.id));
     RAMET_ASSIGN(ProjectDocument document, project_document(*view));
-    return read_project_fields(call.in(), document, rules);
+    RAMET_TRY(read_project_fields(call.in(), document, rules));
+    // What could not be kept is refused before anything is changed.
+    if (name) document.name = document.container = *name;
+    if (to_text(document).size() <= kDocumentBytesMax) return {};
+    return Fault(Type::kInvalidInput,
+                 fmt::format("what is said of a project has at most {} bytes", kDocumentBytesMax));
   };
   RAMET_CO_TRY(co_await call.slow(probe));
   const ContainerId id = project.info.id;

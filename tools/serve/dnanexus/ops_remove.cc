@@ -53,7 +53,8 @@ Outcome<std::set<ObjectId>> orphaned_by(const View& view, const std::set<ObjectI
   std::vector<ObjectId> pending;
   for (const ObjectId& id : removed) {
     const auto info = view.object(id);
-    if (!info.ok()) continue;
+    if (!info.ok() && info.error().code() == ErrorCode::kNotFound) continue;
+    if (!info.ok()) return Fault(info.error());
     links_of(*info, [&](const ObjectId& target) { pending.push_back(target); });
   }
   while (!pending.empty()) {
@@ -61,6 +62,7 @@ Outcome<std::set<ObjectId>> orphaned_by(const View& view, const std::set<ObjectI
     pending.pop_back();
     if (removed.contains(id) || out.contains(id)) continue;
     const auto info = view.object(id);
+    if (!info.ok() && info.error().code() != ErrorCode::kNotFound) return Fault(info.error());
     if (!info.ok() || !info->standing.hidden) continue;
     out.insert(id);
     links_of(*info, [&](const ObjectId& target) { pending.push_back(target); });

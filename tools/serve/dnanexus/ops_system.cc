@@ -12,6 +12,8 @@ namespace ramet::serve::dnanexus {
 namespace {
 
 constexpr int64_t kNanosecondsPerMs = 1'000'000;
+constexpr int64_t kLoginLife = int64_t{30} * 24 * 3'600'000;  // milliseconds, if none is asked for
+constexpr int64_t kLoginLifeMax = int64_t{3653} * 24 * 3'600'000;
 
 // "Alice B. Clark": the last word is the last name, as far as such a thing can be told.
 std::pair<std::string, std::string> names_of(const Principal& principal) {
@@ -72,7 +74,11 @@ Task<Answer> echo_headers(Call& call) {
 Task<Answer> new_auth_token(Call& call) {
   RAMET_CO_ASSIGN(std::string name, call.in().some_text("username"));
   RAMET_CO_ASSIGN(const std::string password, call.in().some_text("password"));
-  RAMET_CO_ASSIGN(const auto expires, call.in().number("expires"));
+  RAMET_CO_ASSIGN(const auto asked, call.in().number("expires"));
+  const int64_t expires = asked.value_or(call.now() + kLoginLife);
+  if (expires <= call.now() || expires > call.now() + kLoginLifeMax) {
+    co_return wrong_type("expires", "a time within ten years from now");
+  }
   if (const auto stripped = principal_name(name)) name = *stripped;
   Request shown;
   shown.peer = call.request.peer;
@@ -89,10 +95,13 @@ Task<Answer> new_auth_token(Call& call) {
       return std::move(caller).error();
     }
     if (caller->principal.name != name) return wrong;
+    if (!caller->scope.account) {
+      return Fault(Type::kPermissionDenied, "this token may not make others");
+    }
     const AuditScope who(caller->principal.name, call.request.peer);
     RAMET_ASSIGN(const auto made,
                  call.access().create_token(caller->principal.id, "dx login", caller->scope,
-                                            expires ? *expires * kNanosecondsPerMs : 0));
+                                            expires * kNanosecondsPerMs));
     Json json;
     json["access_token"] = made.secret;
     json["token_type"] = "Bearer";
@@ -156,10 +165,14 @@ Task<Answer> describe_org(Call& call) {
     json["class"] = "org";
     json["handle"] = group->name;
     json["name"] = group->title.empty() ? group->name : group->title;
+    bool may_know = call.caller.principal.super_admin;
     json["level"] = "NONE";
     for (const Membership& membership : call.caller.principal.groups) {
-      if (membership.group == group->id) json["level"] = membership.admin ? "ADMIN" : "MEMBER";
+      if (membership.group != group->id) continue;
+      json["level"] = membership.admin ? "ADMIN" : "MEMBER";
+      may_know = true;
     }
+    if (!may_know) return chosen(std::move(json), asked);
     json["spendingLimitReached"] = group->at_spending_limit;
     const int64_t expires = group->account_expires;
     json["expires"] = expires == 0 ? Json(nullptr) : Json(expires / kNanosecondsPerMs);

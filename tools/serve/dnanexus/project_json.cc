@@ -49,11 +49,15 @@ Json upload_parameters() {
   return json;
 }
 
-Outcome<Json> permissions_json(Call& call, const ContainerId& container) {
+// All of them for those who may change what is there; for others what they have themselves.
+Outcome<Json> permissions_json(Call& call, const ContainerId& container, AccessLevel level) {
   Json json = Json::object();
   std::vector<Grant> grants;
   RAMET_TRY(call.access().grants(container, [&](const Grant& grant) {
-    grants.push_back(grant);
+    if (level >= AccessLevel::kContribute || grant.principal.is_null() ||
+        grant.principal == call.caller.principal.id) {
+      grants.push_back(grant);
+    }
     return true;
   }));
   for (const Grant& grant : grants) {
@@ -277,7 +281,7 @@ Outcome<Json> project_json(Call& call, const Project& project, const DescribeFie
   put("fileUploadParameters", upload_parameters());
   put("appCaches", Json::object());
   if (wants("permissions")) {
-    RAMET_ASSIGN(json["permissions"], permissions_json(call, info.id));
+    RAMET_ASSIGN(json["permissions"], permissions_json(call, info.id, project.level));
   }
   if (wants("folders")) {
     RAMET_ASSIGN(const std::vector<std::string> paths, folder_paths(*view));

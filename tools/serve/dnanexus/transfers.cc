@@ -7,6 +7,7 @@
 
 #include <fmt/format.h>
 
+#include "tools/serve/content_rules.h"
 #include "tools/serve/content_source.h"
 #include "tools/serve/digest.h"
 #include "tools/serve/dnanexus/object_json.h"
@@ -51,13 +52,28 @@ Response plain(int status, std::string text) {
   return response;
 }
 
+// What went wrong, without what is for the log alone. Not a 5xx for what lasts: clients try again.
+Response plain_fault(const Fault& fault) {
+  int status = 409;
+  if (fault.type == Type::kResourceNotFound || fault.type == Type::kInvalidState) status = 404;
+  if (fault.type == Type::kPermissionDenied) status = 403;
+  if (fault.type == Type::kInvalidInput) status = 400;
+  if (fault.type == Type::kInternalError) status = 500;
+  if (fault.type == Type::kServiceUnavailable) status = 503;
+  Response response = plain(status, fault.message);
+  if (!fault.internal.empty()) response.error = fault.internal;
+  return response;
+}
+
 // Whether the token still holds.
 Outcome<void> check(Shared& shared, const Transfer& transfer) {
   const Fault gone(Type::kPermissionDenied, "this URL is not valid any more");
   if (transfer.expires <= now_ms()) return gone;
   AccessControl& access = shared.services.access;
   const auto principal = access.principal(transfer.principal);
-  if (!principal.ok()) return gone;
+  if (!principal.ok()) {
+    return principal.error().code() == ErrorCode::kNotFound ? gone : Fault(principal.error());
+  }
   const Caller caller{*principal, Scope{}};
   RAMET_ASSIGN(const AccessLevel level, access.level(caller, transfer.container));
   const AccessLevel least = transfer.is_upload ? AccessLevel::kUpload : AccessLevel::kView;
@@ -69,10 +85,12 @@ Task<Response> put_part(Shared& shared, const Transfer& transfer, Request& reque
   const auto is_open = [&]() -> Outcome<bool> {
     RAMET_ASSIGN(const auto view, shared.services.store.view(transfer.container));
     const auto info = view->object(transfer.object);
+    if (!info.ok() && info.error().code() != ErrorCode::kNotFound) return Fault(info.error());
     return info.ok() && info->standing.state == ObjectState::kOpen;
   };
   auto open = co_await shared.services.workers.run_quick(is_open);
-  if (!open.ok() || !*open) co_return plain(409, "the file is not open");
+  if (!open.ok()) co_return plain_fault(open.error());
+  if (!*open) co_return plain(409, "the file is not open");
   if (request.content_length && *request.content_length != transfer.part.size) {
     co_return plain(400, fmt::format("part {} must have {} bytes", transfer.part.index,
                                      transfer.part.size));
@@ -84,13 +102,18 @@ Task<Response> put_part(Shared& shared, const Transfer& transfer, Request& reque
     response.fields.set("Content-Type", "text/plain; charset=utf-8");
     co_return response;
   }
-  const bool is_wrong = stored.error().code() == ErrorCode::kInvalidArgument;
-  co_return plain(is_wrong ? 400 : 500, stored.error().message());
+  Fault fault(stored.error());
+  // (A full disk, or a store that takes no writes: 409, and nothing was kept.)
+  if (fault.type == Type::kInvalidState) co_return plain(409, fault.message);
+  co_return plain_fault(fault);
 }
 
 Outcome<Response> get_content(Shared& shared, const Transfer& transfer, const Request& request) {
   RAMET_ASSIGN(auto view, shared.services.store.view(transfer.container));
   RAMET_ASSIGN(const ObjectInfo info, view->object(transfer.object));
+  RAMET_ASSIGN(const ContainerAccess rules,
+               shared.services.access.container_access(transfer.container));
+  RAMET_TRY(check_may_leave(rules));
   if (info.standing.state != ObjectState::kClosed || info.standing.archival != Archival::kLive) {
     return Fault(Type::kInvalidState, "the file is not closed and live");
   }
@@ -190,7 +213,7 @@ Task<Response> serve_transfer(Shared& shared, Request& request, Body& body) {
   auto valid = co_await shared.services.workers.run_quick(look);
   Response response;
   if (!valid.ok()) {
-    response = plain(403, valid.error().message);
+    response = plain_fault(valid.error());
   } else if (transfer->is_upload ? request.method != "PUT" : !reads) {
     response = plain(405, "this URL is for another method");
   } else if (transfer->is_upload) {
@@ -201,10 +224,7 @@ Task<Response> serve_transfer(Shared& shared, Request& request, Body& body) {
     if (got.ok()) {
       response = std::move(*got);
     } else {
-      const bool is_gone = got.error().type == Type::kResourceNotFound ||
-                           got.error().type == Type::kInvalidState;
-      response = plain(is_gone ? 404 : 500, got.error().message);
-      if (!got.error().internal.empty()) response.error = got.error().internal;
+      response = plain_fault(got.error());
     }
   }
   response.operation = transfer && transfer->is_upload ? "dnanexus.PutPart" : "dnanexus.GetContent";

@@ -1,5 +1,6 @@
 #include "tools/serve/dnanexus/uploads.h"
 
+#include <algorithm>
 #include <charconv>
 #include <random>
 
@@ -39,16 +40,22 @@ Result<std::vector<std::string>> folder_names(const View& view, const std::strin
 
 void Uploads::expect(const OpenFile& file, uint32_t index) {
   const std::lock_guard lock(mutex_);
-  // (Whoever asks for that many and never sends them loses the check of the oldest.)
-  if (awaited_.size() >= kFilesAwaitedMax) awaited_.erase(awaited_.begin());
-  awaited_[file].insert(index);
+  if (awaited_.size() >= kFilesAwaitedMax && !awaited_.contains(file)) {
+    // (The file that waits longest: most likely nobody sends it.)
+    awaited_.erase(std::min_element(
+        awaited_.begin(), awaited_.end(),
+        [](const auto& a, const auto& b) { return a.second.since < b.second.since; }));
+  }
+  Awaited& awaited = awaited_[file];
+  awaited.since = ++expected_;
+  awaited.parts.insert(index);
 }
 
 std::vector<uint32_t> Uploads::awaited(const OpenFile& file) {
   const std::lock_guard lock(mutex_);
   const auto found = awaited_.find(file);
   if (found == awaited_.end()) return {};
-  return {found->second.begin(), found->second.end()};
+  return {found->second.parts.begin(), found->second.parts.end()};
 }
 
 Task<Status> Uploads::store(const OpenFile& file, const Part& part, Body& body) {
@@ -77,8 +84,8 @@ Task<Status> Uploads::store(const OpenFile& file, const Part& part, Body& body) 
   const std::lock_guard lock(mutex_);
   const auto found = awaited_.find(file);
   if (found != awaited_.end()) {
-    found->second.erase(part.index);
-    if (found->second.empty()) awaited_.erase(found);
+    found->second.parts.erase(part.index);
+    if (found->second.parts.empty()) awaited_.erase(found);
   }
   co_return ok();
 }

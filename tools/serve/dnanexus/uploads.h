@@ -63,7 +63,12 @@ class Uploads {
   Workers& workers_;
   Staging staging_;
   std::mutex mutex_;
-  std::map<OpenFile, std::set<uint32_t>> awaited_;  // guarded by mutex_
+  struct Awaited {
+    uint64_t since = 0;  // ascending with each call of expect()
+    std::set<uint32_t> parts;
+  };
+  std::map<OpenFile, Awaited> awaited_;  // guarded by mutex_, as the two below
+  uint64_t expected_ = 0;
   Bytes key_;                                       // the same; empty: not read yet
 };
 
