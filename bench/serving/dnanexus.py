@@ -19,6 +19,7 @@ import signal
 import statistics
 import subprocess
 import tempfile
+import threading
 import time
 
 
@@ -108,6 +109,7 @@ def main():
             while host is None:
                 found = re.search(r"serving .* on http://(\S+)", daemon.stdout.readline())
                 host = found and found.group(1)
+            threading.Thread(target=lambda: [None for _ in daemon.stdout], daemon=True).start()
             api = Api(host, token)
             source = api("/system/findProjects", {"name": "source"})["results"][0]["id"]
             new = lambda: api("/project/new", {"name": "target"})["id"]
