@@ -330,6 +330,7 @@ TEST_F(ByIdTest, ContentOfAnOpenObjectIsSetByItsId) {
   ASSERT_TRUE(transaction->set_content(id, std::move(writer)).ok());
   ASSERT_TRUE(transaction->set_standing(id, Standing{}).ok());
   ASSERT_TRUE(transaction->commit().ok());
+  transaction.reset();
   cut();
   EXPECT_EQ(view(source_)->summary()[SummaryColumn::kOpen], 0u);
   EXPECT_EQ(view(source_)->object(id)->size, 7u);
