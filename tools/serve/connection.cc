@@ -469,11 +469,12 @@ void Connection::note(const Response& response) {
                             response_bytes_);
   const LogLevel level = status >= 500 ? LogLevel::kError : LogLevel::kInfo;
   if (!shared_.log.logs(level)) return;
+  const std::string path = loggable_path(request_.path);  // (the line only points to it)
   RequestLine line;
   line.id = request_.id;
   line.peer = request_.peer;
   line.method = request_.method;
-  line.path = loggable_path(request_.path);
+  line.path = path;
   line.query = request_.query;
   line.operation = response.operation;
   line.principal = response.principal;
