@@ -141,6 +141,41 @@ TEST_F(AccessProgramTest, ContainersHaveSettingsOfTheirOwners) {
   fails({"container", "access", "prod", "--restricted", "yes"}, 2, "on, off");
 }
 
+TEST_F(AccessProgramTest, WhatIsAdministeredForClonesIsSetAndShown) {
+  done({"group", "create", "org"});
+  done({"container", "access", "prod", "--sponsor", "org", "--data-access-request", "dar-1",
+        "--contains-phi", "on", "--download-restricted", "on"});
+  const Json set = done_json({"container", "access", "prod"});
+  EXPECT_EQ(set["sponsor"], "org");
+  EXPECT_EQ(set["data_access_request"], "dar-1");
+  EXPECT_EQ(set["contains_phi"], true);
+  EXPECT_EQ(set["download_restricted"], true);
+  EXPECT_EQ(set["restricted"], false);
+  fails({"container", "access", "prod", "--sponsor", "nobody"}, 3, "nobody");
+  done({"group", "set", "org", "--at-spending-limit", "on", "--account-expires", "90d"});
+  Json org = done_json({"group", "show", "org"});
+  EXPECT_EQ(org["at_spending_limit"], true);
+  EXPECT_TRUE(org["account_expires"].is_string());
+  done({"group", "set", "org", "--at-spending-limit", "off", "--account-expires", "never"});
+  org = done_json({"group", "show", "org"});
+  EXPECT_EQ(org["at_spending_limit"], false);
+  EXPECT_TRUE(org["account_expires"].is_null());
+}
+
+TEST_F(AccessProgramTest, TheStandingOfObjectsIsShownAndChanged) {
+  put("prod:/f", "content");
+  EXPECT_EQ(done_json({"standing", "prod:/f"})[0]["archival"], "live");
+  done({"standing", "prod:/f", "--archival", "archived", "--sponsored", "on"});
+  const Json standing = done_json({"standing", "prod:/f"})[0];
+  EXPECT_EQ(standing["archival"], "archived");
+  EXPECT_EQ(standing["sponsored"], true);
+  EXPECT_EQ(standing["state"], "closed");
+  EXPECT_NE(done({"standing", "prod:/f"}).find("archived"), std::string::npos);
+  fails({"standing", "prod:/"}, 2, "folder");
+  fails({"standing", "prod:/none"}, 3, "none");
+  fails({"standing", "prod:/f", "--archival", "frozen"}, 2, "live");
+}
+
 TEST_F(AccessProgramTest, TheAuditLogIsListedExportedAndTrimmed) {
   done({"user", "create", "alice", "bob"});
   done({"grant", "set", "prod", "alice", "view"});
