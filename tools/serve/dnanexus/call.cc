@@ -1,5 +1,6 @@
 #include "tools/serve/dnanexus/call.h"
 
+#include <algorithm>
 #include <array>
 #include <chrono>
 
@@ -72,7 +73,7 @@ std::optional<std::string> principal_name(std::string_view text) {
   return std::nullopt;
 }
 
-int64_t Call::now() const {
+int64_t now_ms() {
   return std::chrono::duration_cast<std::chrono::milliseconds>(
              std::chrono::system_clock::now().time_since_epoch())
       .count();
@@ -104,6 +105,33 @@ Outcome<Project> Call::project(std::string_view text, AccessLevel least) {
   const auto id = parse_container(text);
   if (!id) return not_found(text);
   return project(*id, least);
+}
+
+Outcome<std::vector<ContainerId>> Call::containers_where(
+    FunctionRef<bool(const ContainerAccess&)> wanted) {
+  std::vector<ContainerId> all;
+  RAMET_TRY(store().containers({}, [&](const ContainerInfo& info) {
+    all.push_back(info.id);
+    return true;
+  }));
+  std::vector<ContainerId> out;
+  for (const ContainerId& id : all) {
+    RAMET_ASSIGN(const ContainerAccess rules, access().container_access(id));
+    if (wanted(rules)) out.push_back(id);
+  }
+  return out;
+}
+
+bool Call::is_admin_of(const PrincipalId& payer) const {
+  const Scope& scope = caller.scope;
+  if (!scope.account || !scope.containers.empty() || scope.most < AccessLevel::kContribute) {
+    return false;
+  }
+  const auto& groups = caller.principal.groups;
+  return caller.principal.super_admin || caller.principal.id == payer ||
+         std::any_of(groups.begin(), groups.end(), [&](const Membership& one) {
+           return one.group == payer && one.admin;
+         });
 }
 
 Outcome<std::vector<Project>> Call::visible_projects() {

@@ -65,19 +65,24 @@ struct Call {
   AccessControl& access() { return shared.services.access; }
   Workers& workers() { return shared.services.workers; }
   Input in() const { return Input(input); }
-  int64_t now() const;  // milliseconds since 1970, as all times of the API
 
   // --- containers. Wait, as all below; to be called in work. -------------------------------------
   // ResourceNotFound for what there is not, and for what the caller may not see at all;
   // PermissionDenied for too little.
   Outcome<Project> project(const ContainerId& id, AccessLevel least);
-  // The same by the text of an id; `what` names the input in InvalidInput.
+  // The same by the text of an id.
   Outcome<Project> project(std::string_view text, AccessLevel least);
   // The container that the URL names.
   Outcome<Project> subject_project(AccessLevel least) { return project(subject, least); }
   // Where its content is said to be; what nobody said is the daemon's own region, which the API
   // calls "aws:us-east-1".
   std::string region_of(const ContainerAccess& rules) const;
+  // Containers whose rules are so, whether the caller may see them or not.
+  Outcome<std::vector<ContainerId>> containers_where(
+      FunctionRef<bool(const ContainerAccess&)> wanted);
+  // Whether the caller is this principal, or an ADMIN of this org, or may do everything; and shows
+  // a token that is good for all of it.
+  bool is_admin_of(const PrincipalId& payer) const;
   // Every container that the caller may VIEW, by name, without its rules.
   Outcome<std::vector<Project>> visible_projects();
 
@@ -128,10 +133,7 @@ enum class Weight : uint8_t {
 Task<Outcome<void>> change(Call& call, ContainerId container, Attempt attempt,
                            Weight weight = Weight::kQuick);
 
-// Whether a token may do what concerns all containers of somebody.
-inline bool is_full_scope(const Scope& scope) {
-  return scope.account && scope.containers.empty() && scope.most >= AccessLevel::kContribute;
-}
+int64_t now_ms();  // since 1970
 // {"id": the call's subject}: what most calls answer.
 Json subject_json(const Call& call);
 // An error as it stands among the results of a call for many: {"error": ..., "statusCode": ...}.

@@ -137,7 +137,7 @@ class DnanexusFace : public Face {
       co_return transferred;
     }
     Call call{shared_, request, {}, Json::object(), {}, {}};
-    request.id = request_id(call.now());  // in the answer's X-Request-ID, and in the log
+    request.id = request_id(now_ms());  // in the answer's X-Request-ID, and in the log
     const std::string_view path = std::string_view(request.path).substr(1);
     const size_t slash = path.find('/');
     call.subject = std::string(path.substr(0, slash));

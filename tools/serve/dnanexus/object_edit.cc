@@ -38,7 +38,7 @@ Task<Outcome<void>> edit_object(Call& call, const Located& found, ObjectEdit edi
     if (info.metadata != metadata) RAMET_TRY(transaction.set_metadata(id, info.metadata));
     if (info.standing != standing) RAMET_TRY(transaction.set_standing(id, info.standing));
     Attributes attributes = info.attributes;
-    attributes.modified = call.now() * kNanosecondsPerMs;
+    attributes.modified = now_ms() * kNanosecondsPerMs;
     RAMET_TRY(transaction.set_attributes(id, attributes));
     return {};
   };

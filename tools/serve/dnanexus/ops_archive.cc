@@ -19,24 +19,6 @@ struct Selection {
   uint64_t bytes = 0;  // of those that `wanted` is true for
 };
 
-Outcome<void> add_files_below(const View& view, const FolderId& top, bool recurse,
-                              std::vector<ObjectId>& out) {
-  std::vector<FolderId> pending{top};
-  while (!pending.empty()) {
-    const FolderId at = pending.back();
-    pending.pop_back();
-    RAMET_TRY(view.list(at, {}, [&](const Entry& entry) {
-      if (entry.is_folder()) {
-        if (recurse) pending.push_back(entry.folder);
-      } else if (entry.type == kFileType) {
-        out.push_back(entry.object);
-      }
-      return true;
-    }));
-  }
-  return {};
-}
-
 // The files that the input names, those alone for which `wanted` is true.
 Outcome<Selection> select(Call& call, FunctionRef<bool(const Standing&)> wanted) {
   const Input in = call.in();
@@ -54,7 +36,9 @@ Outcome<Selection> select(Call& call, FunctionRef<bool(const Standing&)> wanted)
   if (folder) {
     RAMET_ASSIGN(const std::string path, normal_folder(*folder, "folder"));
     RAMET_ASSIGN(const FolderId top, open_folder(*view, path, id));
-    RAMET_TRY(add_files_below(*view, top, recurse, named));
+    RAMET_TRY(each_below(*view, top, recurse, [&](const Entry& entry) {
+      if (entry.type == kFileType) named.push_back(entry.object);
+    }));
   } else {
     for (const std::string& text : *files) {
       const auto object = parse_object(text);
@@ -92,17 +76,8 @@ Outcome<Selection> select(Call& call, FunctionRef<bool(const Standing&)> wanted)
 // The containers that are billed to the same; what nobody is billed for stands alone.
 Outcome<std::vector<ContainerId>> billed_with(Call& call, const Project& project) {
   if (project.rules.bill_to.empty()) return std::vector<ContainerId>{project.info.id};
-  std::vector<ContainerId> all;
-  RAMET_TRY(call.store().containers({}, [&](const ContainerInfo& info) {
-    all.push_back(info.id);
-    return true;
-  }));
-  std::vector<ContainerId> out;
-  for (const ContainerId& id : all) {
-    RAMET_ASSIGN(const ContainerAccess rules, call.access().container_access(id));
-    if (rules.bill_to == project.rules.bill_to) out.push_back(id);
-  }
-  return out;
+  return call.containers_where(
+      [&](const ContainerAccess& rules) { return rules.bill_to == project.rules.bill_to; });
 }
 
 // Takes these files of one container from one state to another, in one commit. Those that are in
@@ -128,9 +103,7 @@ Task<Outcome<void>> set_archival(Call& call, const ContainerId& container,
 }
 
 // Copies with the same payer: what is asked for in all of them is archived, in some of them waits.
-struct Copies {
-  std::map<ContainerId, std::vector<ObjectId>> archived;
-};
+using Copies = std::map<ContainerId, std::vector<ObjectId>>;
 Outcome<Copies> copies_all_asked_for(Call& call, const Selection& selection) {
   Copies out;
   RAMET_ASSIGN(const auto containers, billed_with(call, selection.project));
@@ -143,7 +116,7 @@ Outcome<Copies> copies_all_asked_for(Call& call, const Selection& selection) {
       all = all && (!info.ok() || info->standing.archival != Archival::kLive);
     }
     if (!all) continue;
-    for (const ContainerId& holder : holders) out.archived[holder].push_back(file);
+    for (const ContainerId& holder : holders) out[holder].push_back(file);
   }
   return out;
 }
@@ -159,15 +132,7 @@ Task<Answer> archive(Call& call) {
     RAMET_ASSIGN(Selection selection, select(call, is_live));
     if (!all_copies) return selection;
     const auto payer = call.access().principal(selection.project.rules.bill_to);
-    const auto& mine = call.caller.principal.groups;
-    const bool is_admin =
-        is_full_scope(call.caller.scope) &&
-        (call.caller.principal.super_admin ||
-        (payer.ok() && payer->id == call.caller.principal.id) ||
-        (payer.ok() && std::any_of(mine.begin(), mine.end(), [&](const Membership& one) {
-           return one.group == payer->id && one.admin;
-         })));
-    if (is_admin) return selection;
+    if (call.is_admin_of(payer.ok() ? payer->id : PrincipalId{})) return selection;
     return Fault(Type::kPermissionDenied,
                  "'allCopies' is for whom the project is billed to, an ADMIN of the org");
   };
@@ -185,7 +150,7 @@ Task<Answer> archive(Call& call) {
   }
   const auto find_copies = [&] { return copies_all_asked_for(call, selection); };
   RAMET_CO_ASSIGN(const Copies copies, co_await call.slow(find_copies));
-  for (const auto& [container, files] : copies.archived) {
+  for (const auto& [container, files] : copies) {
     RAMET_CO_TRY(co_await set_archival(call, container, files, Archival::kArchival,
                                        Archival::kArchived));
   }
@@ -214,7 +179,7 @@ Task<Answer> unarchive(Call& call) {
       for (const ObjectId& file : selection.files) {
         RAMET_ASSIGN(const auto holders, call.store().holders(file, containers));
         for (const ContainerId& holder : holders) {
-          if (holder != own) out.archived[holder].push_back(file);
+          if (holder != own) out[holder].push_back(file);
         }
       }
       return out;
@@ -223,7 +188,7 @@ Task<Answer> unarchive(Call& call) {
     for (const Archival from : {Archival::kArchival, Archival::kArchived}) {
       RAMET_CO_TRY(co_await set_archival(call, own, selection.files, from, Archival::kLive));
     }
-    for (const auto& [container, files] : others.archived) {
+    for (const auto& [container, files] : others) {
       RAMET_CO_TRY(co_await set_archival(call, container, files, Archival::kArchived,
                                          Archival::kArchival));
     }

@@ -1,7 +1,6 @@
 // /class-xxxx/clone and listProjects: the inputs, rules and errors of the API's page "Cloning",
 // around one engine call (CloneSpec::by_id).
 #include <algorithm>
-#include <chrono>
 #include <map>
 #include <set>
 
@@ -126,7 +125,7 @@ Outcome<void> check_containers(Call& call, const CloneInput& input, const Projec
   const auto principal = call.access().principal(billed);
   if (!principal.ok()) return {};
   if (principal->account_expires != 0 &&
-      principal->account_expires / kNanosecondsPerMs <= call.now()) {
+      principal->account_expires / kNanosecondsPerMs <= now_ms()) {
     return Fault(Type::kOrgExpired, fmt::format("\"{}\", which \"{}\" is billed to, has expired",
                                                 principal_text(*principal),
                                                 to_text(input.target)));
@@ -137,21 +136,6 @@ Outcome<void> check_containers(Call& call, const CloneInput& input, const Projec
                              principal_text(*principal), to_text(input.target)));
   }
   return {};
-}
-
-// Containers that third parties pay for, but for this one.
-Outcome<std::vector<ContainerId>> sponsored_containers(Call& call, const ContainerId& but) {
-  std::vector<ContainerId> all;
-  RAMET_TRY(call.store().containers({}, [&](const ContainerInfo& info) {
-    if (info.id != but) all.push_back(info.id);
-    return true;
-  }));
-  std::vector<ContainerId> out;
-  for (const ContainerId& id : all) {
-    RAMET_ASSIGN(const ContainerAccess rules, call.access().container_access(id));
-    if (is_third_party_sponsored(rules)) out.push_back(id);
-  }
-  return out;
 }
 
 Outcome<std::string> object_text(Call& call, const View& view, const ObjectId& id) {
@@ -242,7 +226,10 @@ Answer clone_once(Call& call, const CloneInput& input, bool& is_busy) {
   }
   if (is_third_party_sponsored(target.rules)) {
     spec.no_sponsored = true;
-    RAMET_ASSIGN(spec.not_held_by, sponsored_containers(call, input.target));
+    RAMET_ASSIGN(spec.not_held_by, call.containers_where([](const ContainerAccess& rules) {
+                   return is_third_party_sponsored(rules);
+                 }));
+    std::erase(spec.not_held_by, input.target);
   }
   std::vector<CloneRefusal> refusals;
   spec.refusals = &refusals;
@@ -295,14 +282,7 @@ Task<Answer> list_projects(Call& call) {
     std::optional<Principal> group;
     if (org) {
       auto found = call.access().principal(principal_name(*org).value_or(""));
-      const auto& mine = call.caller.principal.groups;
-      const bool is_admin =
-          found.ok() && is_full_scope(call.caller.scope) &&
-          (call.caller.principal.super_admin ||
-                         std::any_of(mine.begin(), mine.end(), [&](const Membership& one) {
-                           return one.group == found->id && one.admin;
-                         }));
-      if (!is_admin || found->kind != PrincipalKind::kGroup) {
+      if (!found.ok() || found->kind != PrincipalKind::kGroup || !call.is_admin_of(found->id)) {
         return Fault(Type::kPermissionDenied,
                      fmt::format("only an ADMIN of \"{}\" is told what is archived", *org));
       }
@@ -316,14 +296,11 @@ Task<Answer> list_projects(Call& call) {
       ids.push_back(one.info.id);
     }
     if (group) {  // and those that the org pays for
-      std::vector<ContainerId> all;
-      RAMET_TRY(call.store().containers({}, [&](const ContainerInfo& info) {
-        if (!levels.contains(info.id)) all.push_back(info.id);
-        return true;
-      }));
-      for (const ContainerId& id : all) {
-        RAMET_ASSIGN(const ContainerAccess rules, call.access().container_access(id));
-        if (rules.bill_to == group->name) ids.push_back(id);
+      RAMET_ASSIGN(const auto paid, call.containers_where([&](const ContainerAccess& rules) {
+                     return rules.bill_to == group->name;
+                   }));
+      for (const ContainerId& id : paid) {
+        if (!levels.contains(id)) ids.push_back(id);
       }
     }
     RAMET_ASSIGN(const auto holders, call.store().holders(object.id, ids));

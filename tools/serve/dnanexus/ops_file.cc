@@ -98,7 +98,7 @@ Task<Answer> upload_part(Call& call) {
     transfer.container = found.project.info.id;
     transfer.object = found.info.id;
     transfer.principal = call.caller.principal.id;
-    transfer.expires = call.now() + kUploadLife;
+    transfer.expires = now_ms() + kUploadLife;
     transfer.part = part;
     transfer.number = next_transfer();
     Json json;
@@ -170,13 +170,13 @@ Task<Answer> download_file(Call& call) {
     transfer.object = found->info.id;
     transfer.principal = call.caller.principal.id;
     transfer.expires =
-        call.now() + (duration ? std::min(*duration * kSecond, kDownloadLifeMax) : kDownloadLife);
+        now_ms() + (duration ? std::min(*duration * kSecond, kDownloadLifeMax) : kDownloadLife);
     // (What is preauthenticated may be passed on: each is another one. Else the URL stays the same
     // for half a day or more.)
     if (preauthenticated) {
       transfer.number = next_transfer();
     } else if (!duration) {
-      transfer.expires = (call.now() / (kDownloadLife / 2) + 2) * (kDownloadLife / 2);
+      transfer.expires = (now_ms() / (kDownloadLife / 2) + 2) * (kDownloadLife / 2);
     }
     Json json;
     RAMET_ASSIGN(const std::string url, transfer_url(call, transfer));

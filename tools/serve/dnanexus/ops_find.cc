@@ -178,8 +178,8 @@ Outcome<ObjectQuery> read_object_query(Call& call) {
       if (object) out.ids->insert(object->id);
     }
   }
-  RAMET_ASSIGN(out.created, read_times(in, "created", call.now()));
-  RAMET_ASSIGN(out.modified, read_times(in, "modified", call.now()));
+  RAMET_ASSIGN(out.created, read_times(in, "created", now_ms()));
+  RAMET_ASSIGN(out.modified, read_times(in, "modified", now_ms()));
   RAMET_TRY(read_scope(in, out));
   RAMET_ASSIGN(const auto level, in.text("level"));
   if (level) {
@@ -464,7 +464,7 @@ Task<Answer> find_projects(Call& call) {
   RAMET_CO_ASSIGN(const bool explicit_only, in.flag("explicitPermission", false));
   RAMET_CO_ASSIGN(const auto describe, read_describe(in));
   RAMET_CO_ASSIGN(const size_t limit, read_limit(in));
-  RAMET_CO_ASSIGN(const TimeRange created, read_times(in, "created", call.now()));
+  RAMET_CO_ASSIGN(const TimeRange created, read_times(in, "created", now_ms()));
   RAMET_CO_ASSIGN(const auto region, in.text("region"));
   RAMET_CO_ASSIGN(const auto bill_to, in.text("billTo"));
   RAMET_CO_ASSIGN(const auto starting, in.text("starting"));

@@ -214,7 +214,7 @@ Task<Answer> new_object(Call& call) {
   RAMET_CO_TRY(co_await change(
       call, made.container, [&](Transaction& transaction, const View& view) -> Outcome<void> {
         if (nonce) {
-          RAMET_ASSIGN(const auto before, find_nonce(view, *nonce, call.now()));
+          RAMET_ASSIGN(const auto before, find_nonce(view, *nonce, now_ms()));
           if (before) {
             text = *before;
             return {};
@@ -222,7 +222,7 @@ Task<Answer> new_object(Call& call) {
         }
         RAMET_ASSIGN(const ObjectId id, put_new(transaction, view, made, type));
         text = to_text(ObjectRef{*object_class, id});
-        if (nonce) RAMET_TRY(keep_nonce(transaction, view, *nonce, text, call.now()));
+        if (nonce) RAMET_TRY(keep_nonce(transaction, view, *nonce, text, now_ms()));
         return {};
       }));
   Json json;

@@ -45,15 +45,10 @@ Outcome<std::string> billed_name(Call& call, const std::string& text) {
 // The rules' label for a region: the daemon's own, or one that some container is in.
 Outcome<std::string> region_label(Call& call, const std::string& text) {
   if (text == call.region_of({})) return std::string();
-  std::vector<ContainerId> all;
-  RAMET_TRY(call.store().containers({}, [&](const ContainerInfo& info) {
-    all.push_back(info.id);
-    return true;
-  }));
-  for (const ContainerId& id : all) {
-    RAMET_ASSIGN(const ContainerAccess rules, call.access().container_access(id));
-    if (rules.region == text) return text;
-  }
+  RAMET_ASSIGN(const auto there, call.containers_where([&](const ContainerAccess& rules) {
+                 return rules.region == text;
+               }));
+  if (!there.empty()) return text;
   return Fault(Type::kInvalidInput, fmt::format("'region': there is no \"{}\" here", text));
 }
 
@@ -70,7 +65,7 @@ Task<Outcome<void>> change_document(Call& call, const ContainerId& id,
       call, id, [&](Transaction& transaction, const View& view) -> Outcome<void> {
         RAMET_ASSIGN(ProjectDocument document, project_document(view));
         RAMET_TRY(edit(document));
-        document.modified = call.now();
+        document.modified = now_ms();
         ++document.version;
         RAMET_TRY(put_document(transaction, document));
         return {};
@@ -144,7 +139,7 @@ Task<Answer> new_project(Call& call) {
   RAMET_CO_TRY(read_tags_and_properties(call.in(), document));
   document.name = name;
   document.created_by = call.caller.principal.name;
-  document.modified = call.now();
+  document.modified = now_ms();
   const Principal& principal = call.caller.principal;
   if (!call.caller.scope.account || (!principal.may_create && !principal.super_admin)) {
     co_return Fault(Type::kPermissionDenied, "this user, or token, may not create projects");

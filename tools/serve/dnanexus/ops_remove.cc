@@ -22,24 +22,6 @@ Outcome<Project> removable_project(Call& call) {
                            call.subject));
 }
 
-// All below a folder.
-Outcome<void> objects_below(const View& view, const FolderId& top, std::set<ObjectId>& out) {
-  std::vector<FolderId> pending{top};
-  while (!pending.empty()) {
-    const FolderId at = pending.back();
-    pending.pop_back();
-    RAMET_TRY(view.list(at, {}, [&](const Entry& entry) {
-      if (entry.is_folder()) {
-        pending.push_back(entry.folder);
-      } else {
-        out.insert(entry.object);
-      }
-      return true;
-    }));
-  }
-  return {};
-}
-
 // Hidden objects that only removed ones led to. Looks at all objects of the container, but only
 // where there are hidden ones and one that is removed leads to some.
 Outcome<std::set<ObjectId>> orphaned_by(const View& view, const std::set<ObjectId>& removed) {
@@ -181,7 +163,10 @@ Task<Answer> remove_folder(Call& call) {
     std::set<ObjectId> removed;
     if (view.summary()[SummaryColumn::kHidden] != 0) {
       auto there = open_folder(view, path, id);
-      if (there.ok()) RAMET_TRY(objects_below(view, *there, removed));
+      if (there.ok()) {
+        RAMET_TRY(each_below(view, *there, true,
+                             [&](const Entry& entry) { removed.insert(entry.object); }));
+      }
     }
     if (!path.empty()) {
       RAMET_ASSIGN(const FolderId parent, open_folder(transaction, parent_folder(path), id));

@@ -75,8 +75,8 @@ Task<Answer> new_auth_token(Call& call) {
   RAMET_CO_ASSIGN(std::string name, call.in().some_text("username"));
   RAMET_CO_ASSIGN(const std::string password, call.in().some_text("password"));
   RAMET_CO_ASSIGN(const auto asked, call.in().number("expires"));
-  const int64_t expires = asked.value_or(call.now() + kLoginLife);
-  if (expires <= call.now() || expires > call.now() + kLoginLifeMax) {
+  const int64_t expires = asked.value_or(now_ms() + kLoginLife);
+  if (expires <= now_ms() || expires > now_ms() + kLoginLifeMax) {
     co_return wrong_type("expires", "a time within ten years from now");
   }
   if (const auto stripped = principal_name(name)) name = *stripped;

@@ -50,6 +50,24 @@ Fault no_folder(std::string_view path, const ContainerId& container) {
                            to_text(container)));
 }
 
+Outcome<void> each_below(const View& view, const FolderId& top, bool recurse,
+                         FunctionRef<void(const Entry&)> visit) {
+  std::vector<FolderId> pending{top};
+  while (!pending.empty()) {
+    const FolderId at = pending.back();
+    pending.pop_back();
+    RAMET_TRY(view.list(at, {}, [&](const Entry& entry) {
+      if (!entry.is_folder()) {
+        visit(entry);
+      } else if (recurse) {
+        pending.push_back(entry.folder);
+      }
+      return true;
+    }));
+  }
+  return {};
+}
+
 Outcome<FolderId> make_folder(Transaction& transaction, const FolderId& parent,
                               const std::string& name) {
   auto there = transaction.lookup(parent, name);

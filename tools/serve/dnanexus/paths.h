@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "engine/transaction.h"
+#include "tools/function_ref.h"
 #include "tools/serve/dnanexus/errors.h"
 #include "tools/serve/dnanexus/ids.h"
 #include "tools/serve/dnanexus/input.h"
@@ -38,6 +39,10 @@ Outcome<FolderId> open_folder(const State& state, std::string_view path,
   if (entry.ok() || entry.error().code() == ErrorCode::kNotFound) return no_folder(path, container);
   return std::move(entry).error();
 }
+
+// Calls `visit` with every object in a folder, and below it if `recurse`.
+Outcome<void> each_below(const View& view, const FolderId& top, bool recurse,
+                         FunctionRef<void(const Entry&)> visit);
 
 // Makes one that is not there; what has its name keeps its title.
 Outcome<FolderId> make_folder(Transaction& transaction, const FolderId& parent,

@@ -2,7 +2,6 @@
 
 #include <atomic>
 #include <charconv>
-#include <chrono>
 #include <vector>
 
 #include <fmt/format.h>
@@ -33,12 +32,6 @@ template <typename Number>
 bool read(std::string_view text, Number& number) {
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
   return error == std::errc() && end == text.data() + text.size();
-}
-
-int64_t now_ms() {
-  return std::chrono::duration_cast<std::chrono::milliseconds>(
-             std::chrono::system_clock::now().time_since_epoch())
-      .count();
 }
 
 // What is wrong with a URL is told in plain words: clients that see JSON give up at once, others
