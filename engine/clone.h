@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -10,9 +11,11 @@
 
 namespace ramet {
 
+class Transaction;
+
 enum class CloneIdentity : uint8_t {
   kKeep,   // objects keep their ids (the default of a whole-container clone)
-  kFresh,  // every object gets a new id
+  kFresh,  // every object gets a new id; a new container of records always does this
 };
 
 enum class CloneExisting : uint8_t {
@@ -47,6 +50,19 @@ struct CloneSpec {
   std::vector<std::string> paths;
   // Beside it, or alone: objects by id, straight into the target folder. `by_id` below.
   std::vector<ObjectId> objects;
+
+  // Records, which are cloned into a new container. What of them comes along: those of `types` (none
+  // given: of all), without those of `without_types`; of these, `ids` (none given: all), without
+  // `without_ids`; ids are the source's, and ones that there are not are passed over. The record
+  // that stands for the container (docs/architecture.md#records) always does. As soon as anything
+  // is selected or left out, files of records come along exactly with what refers to them, or if
+  // they are listed; none of `without_ids` does.
+  std::vector<TypeNumber> types, without_types;
+  std::vector<ObjectId> ids, without_ids;
+  // Changes the clone in the same commit, by the ids that it shows. It may be called several times,
+  // each time on a transaction that begins anew; it must not commit it. An error ends the clone.
+  // Containers of records alone.
+  std::function<Status(Transaction&)> edit;
 
   // Target: a new container with this name (whole-container clones only) ...
   std::string new_container;

@@ -221,6 +221,13 @@ struct LineageInfo {
   Sequence sequence = 0;
 };
 
+// What a container holds.
+enum class ContainerForm : uint8_t {
+  kFolders,  // objects that have names in folders
+  kFlat,     // objects whose names are whole keys, of 1 to 1024 bytes, any but NUL; '/' means nothing
+  kRecords,  // records, which have no names (engine/record.h)
+};
+
 struct ContainerInfo {
   ContainerId id;
   std::string name;
@@ -230,7 +237,8 @@ struct ContainerInfo {
   std::optional<LineageInfo> lineage;  // a label only
   std::string note;
   int64_t expires = 0;  // dropped from then on, nanoseconds since 1970; 0: never
-  bool flat = false;    // names are whole keys, without folders (Store::create_container)
+  ContainerForm form = ContainerForm::kFolders;
+  bool is_flat() const { return form == ContainerForm::kFlat; }
 };
 
 }  // namespace ramet

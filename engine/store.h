@@ -147,12 +147,12 @@ class Store {
   virtual Status close() = 0;
 
   // Container names: 1 to 255 bytes, any but '/', ':', '@', NUL and newline; notes: at most 4096
-  // bytes; settings as set_setting() takes them; kInvalidArgument. `flat`: names are whole keys in
-  // the root folder, of 1 to 1024 bytes, any but NUL; it has no folders, and stays so.
+  // bytes; settings as set_setting() takes them; kInvalidArgument. Its form stays.
   virtual Result<ContainerInfo> create_container(const std::string& name,
                                                  const std::string& note = {},
                                                  const std::vector<Setting>& settings = {},
-                                                 int64_t expires = 0, bool flat = false) = 0;
+                                                 int64_t expires = 0,
+                                                 ContainerForm form = ContainerForm::kFolders) = 0;
   virtual Result<ContainerInfo> container(const std::string& name) = 0;  // kNotFound
   virtual Result<ContainerInfo> container(ContainerId id) = 0;
   // In name order, starting behind `after`, until `visit` returns false.
@@ -218,6 +218,9 @@ class Store {
   // there are not are left out. A few look-ups for each, whatever they hold.
   virtual Result<std::vector<ContainerId>> holders(ObjectId object,
                                                    std::span<const ContainerId> among) = 0;
+  // The containers in which such a record lives, in one state: by the id that it has there. A
+  // look-up for each container of records in the store.
+  virtual Result<std::vector<ContainerId>> record_holders(TypeNumber type, ObjectId id) = 0;
   virtual Result<std::unique_ptr<Transaction>> begin(ContainerId container) = 0;
   // Transaction::commit() for servers: does not wait for the sync. The handler is called once with
   // what commit() would have returned, after the transaction was destroyed: by this thread when it
@@ -230,8 +233,9 @@ class Store {
   // Principals, their secrets and grants, and the audit log. Lives as long as the store is open.
   virtual AccessControl& access() = 0;
 
-  // A whole container is O(1) [INV-5]; folders and objects into an existing container cost by
-  // what is selected, and share every block. Atomic and durable when it returns.
+  // A whole container is O(1) [INV-5], and selecting types of records O(log n); other selections
+  // cost by what is selected (or left out, of records), and share every block. Atomic and durable
+  // when it returns.
   virtual Result<CloneResult> clone(const CloneSpec& spec) = 0;
 
   // What changed from one view to the other; cost by the difference, shared parts are skipped.

@@ -14,16 +14,6 @@
 namespace ramet::engine {
 namespace {
 
-Error taken(const std::string& name) {
-  return Error(ErrorCode::kAlreadyExists, fmt::format("there is a container '{}' already", name));
-}
-
-// Fails if the name is taken in this state.
-Status check_free(TreeContext& context, const HeadState& head, const std::string& name) {
-  RAMET_ASSIGN(const bool found, get(context, head.catalog, container_name_key(name), nullptr));
-  return found ? Status(taken(name)) : ok();
-}
-
 TreeOperations& catalog_operations(CommitRequest& request) {
   request.trees.clear();
   request.trees.emplace_back();
@@ -99,7 +89,7 @@ void StoreImpl::commit_async(std::unique_ptr<Transaction> transaction, CommitHan
 Result<ContainerInfo> StoreImpl::create_container(const std::string& name,
                                                   const std::string& note,
                                                   const std::vector<Setting>& settings,
-                                                  int64_t expires, bool flat) {
+                                                  int64_t expires, ContainerForm form) {
   RAMET_TRY(check_label(name, "a container's name"));
   RAMET_TRY(check_note(note));
   const auto id = new_id<ContainerId>();
@@ -108,14 +98,15 @@ Result<ContainerInfo> StoreImpl::create_container(const std::string& name,
   record.created = env_->now();
   record.note = note;
   record.expires = std::max<int64_t>(0, expires);
-  record.flat = flat;
+  record.form = form;
+  if (form == ContainerForm::kRecords) record.self = ObjectId{id.bytes};
   for (const Setting& setting : settings) {
     RAMET_ASSIGN(std::string text, check_setting(setting.name, setting.value, true));
     put_setting(record.settings, setting.name, std::move(text));
   }
   CommitRequest request;
   request.prepare = [&](const HeadState& head, CommitRequest& commit) -> Status {
-    RAMET_TRY(check_free(context_, head, name));
+    RAMET_TRY(check_name_is_free(context_, head.catalog, name));
     auto& operations = catalog_operations(commit).operations;
     operations.push_back(Operation::put_rooted(container_key(id), encode_container(record), {}));
     operations.push_back(Operation::put(container_name_key(name), Bytes(id.view())));
@@ -162,7 +153,7 @@ Status StoreImpl::rename_container(ContainerId id, const std::string& name) {
     commit.trees.clear();
     RAMET_ASSIGN(ContainerEntry entry, find_container(context_, head.catalog, id));
     if (entry.record.name == name) return ok();
-    RAMET_TRY(check_free(context_, head, name));
+    RAMET_TRY(check_name_is_free(context_, head.catalog, name));
     auto& operations = catalog_operations(commit).operations;
     operations.push_back(Operation::erase(container_name_key(entry.record.name)));
     operations.push_back(Operation::put(container_name_key(name), Bytes(id.view())));
@@ -232,16 +223,16 @@ Result<std::shared_ptr<const View>> StoreImpl::view(ContainerId container,
   auto hold = std::make_unique<Pins::Reader>(pins());  // before the state is looked at
   const HeadState head = visible();
   RAMET_ASSIGN(const ContainerEntry entry, find_container(context_, head.catalog, container));
-  if (snapshot.empty()) {
-    return std::shared_ptr<const View>(
-        std::make_shared<ViewImpl>(*this, std::move(hold), container, entry.root,
-                                   head.sequence, entry.record.flat));
+  Root root = entry.root;
+  Sequence sequence = head.sequence;
+  if (!snapshot.empty()) {
+    RAMET_ASSIGN(const SnapshotEntry found,
+                 find_snapshot(context_, head.catalog, entry, snapshot));
+    root = found.root;
+    sequence = found.record.sequence;
   }
-  RAMET_ASSIGN(const SnapshotEntry found,
-               find_snapshot(context_, head.catalog, entry, snapshot));
   return std::shared_ptr<const View>(
-      std::make_shared<ViewImpl>(*this, std::move(hold), container, found.root,
-                                 found.record.sequence, entry.record.flat));
+      std::make_shared<ViewImpl>(*this, std::move(hold), entry, root, sequence));
 }
 
 Result<std::vector<ContainerId>> StoreImpl::holders(ObjectId object,
@@ -257,9 +248,27 @@ Result<std::vector<ContainerId>> StoreImpl::holders(ObjectId object,
       return entry.error();
     }
     RAMET_ASSIGN(const bool has_it,
-                 Reader(context_, entry->root, entry->record.flat).has_object(object));
+                 Reader(context_, entry->root, !entry->record.has_folders()).has_object(object));
     if (has_it) out.push_back(id);
   }
+  return out;
+}
+
+Result<std::vector<ContainerId>> StoreImpl::record_holders(TypeNumber type, ObjectId id) {
+  RAMET_TRY(check_open());
+  const Pins::Reader hold(pins());
+  const HeadState head = visible();
+  std::vector<ContainerId> out;
+  RAMET_TRY(each_container(
+      context_, head.catalog, {}, [&](const std::string&, ContainerId container) -> Result<bool> {
+        RAMET_ASSIGN(const ContainerEntry entry, find_container(context_, head.catalog, container));
+        const auto space = record_space_of(entry.record, ciphers_);
+        if (space == nullptr) return true;
+        RAMET_ASSIGN(const bool lives, get(context_, entry.root,
+                                           object_key(type, space->inner(id)), nullptr));
+        if (lives) out.push_back(container);
+        return true;
+      }));
   return out;
 }
 
@@ -276,7 +285,8 @@ Result<std::unique_ptr<Transaction>> StoreImpl::begin(ContainerId container) {
                compression_of(context_, head.catalog, &entry.record));
   return std::unique_ptr<Transaction>(
       std::make_unique<TransactionImpl>(*this, std::move(hold), container, entry.root,
-                                        head.sequence, policy_of(entry.record, compression)));
+                                        head.sequence, policy_of(entry.record, compression,
+                                                  ciphers_)));
 }
 
 }  // namespace ramet::engine

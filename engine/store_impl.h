@@ -15,6 +15,7 @@
 #include "engine/block/block_cache.h"
 #include "engine/block/block_store.h"
 #include "engine/container/catalog.h"
+#include "engine/container/record_space.h"
 #include "engine/content/content_stream.h"
 #include "engine/content/stat_cache.h"
 #include "engine/index/dedupe_index.h"
@@ -41,7 +42,7 @@ class StoreImpl : public Store, private RecoveredStore {
   Status close() override;
   Result<ContainerInfo> create_container(const std::string& name, const std::string& note,
                                          const std::vector<Setting>& settings, int64_t expires,
-                                         bool flat) override;
+                                         ContainerForm form) override;
   Result<ContainerInfo> container(const std::string& name) override;
   Result<ContainerInfo> container(ContainerId id) override;
   Status containers(std::string_view after,
@@ -71,6 +72,7 @@ class StoreImpl : public Store, private RecoveredStore {
   Result<std::string> type_name(TypeNumber number) override;
   Result<std::vector<ContainerId>> holders(ObjectId object,
                                            std::span<const ContainerId> among) override;
+  Result<std::vector<ContainerId>> record_holders(TypeNumber type, ObjectId id) override;
   Result<std::unique_ptr<Transaction>> begin(ContainerId container) override;
   void commit_async(std::unique_ptr<Transaction> transaction, CommitHandler handler) override;
   AccessControl& access() override;
@@ -106,6 +108,7 @@ class StoreImpl : public Store, private RecoveredStore {
   // Threads that compress; null where everything runs in the calls themselves.
   io::WorkerPool* encoders() { return options_.background ? &encoders_ : nullptr; }
   BlockCache& block_cache() { return block_cache_; }
+  IdCiphers& ciphers() { return ciphers_; }
   // Threads that read ahead; null in the same case.
   StreamHelpers* stream_helpers() { return options_.background ? &stream_helpers_ : nullptr; }
   io::Env& env() { return *env_; }
@@ -221,6 +224,7 @@ class StoreImpl : public Store, private RecoveredStore {
   Status check_reserve(bool frees_space);
 
   Result<CloneResult> clone_whole(const CloneSpec& spec);
+  Result<CloneResult> clone_records(const CloneSpec& spec);
 
   // store_usage.cc
   struct UsageBase;
@@ -234,6 +238,7 @@ class StoreImpl : public Store, private RecoveredStore {
   std::unique_ptr<Ballast> ballast_;
   io::WorkerPool encoders_;
   BlockCache block_cache_;
+  IdCiphers ciphers_;
   StreamHelpers stream_helpers_{std::max(2u, std::thread::hardware_concurrency()) - 1};
   const std::unique_ptr<AccessControlImpl> access_;
   std::once_flag stat_cache_once_;

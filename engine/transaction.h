@@ -49,10 +49,8 @@ struct IngestStats {
   uint64_t new_stored_bytes = 0;  // the same as stored: compressed where that pays
 };
 
-class Transaction {
+class Transaction : public RecordView {
  public:
-  virtual ~Transaction() = default;
-
   // The state with this transaction's changes so far. Valid until the next change or commit.
   virtual Result<Entry> lookup(std::string_view path) const = 0;
   virtual Result<Entry> lookup(FolderId folder, std::string_view name) const = 0;
@@ -141,6 +139,21 @@ class Transaction {
   // kInvalidArgument when a folder would be moved below itself.
   virtual Status rename(FolderId from_folder, std::string_view from_name, FolderId to_folder,
                         std::string_view to_name, bool replace = false) = 0;
+
+  // --- records (engine/record.h). kFailedPrecondition: the container is of another form.
+
+  // For a new record or version. Never given twice, in any container of the store.
+  virtual ObjectId new_record_id() = 0;
+  // Creates a record, or makes this its newest version; the one before stays as an earlier one.
+  // With `content` (kFileType alone; null: it stays as it is). kInvalidArgument names what is wrong
+  // with the links, fields or sizes.
+  virtual Status write_record(const RecordPut& put,
+                              std::unique_ptr<ContentWriter> content = nullptr) = 0;
+  // Removes it, with what it is found by; its versions stay, behind a deletion that is `version`.
+  // kNotFound.
+  virtual Status remove_record(TypeNumber type, ObjectId id, ObjectId version) = 0;
+  // Removes it, or what was left of it, with all versions. kNotFound.
+  virtual Status expunge_record(TypeNumber type, ObjectId id) = 0;
 
   virtual IngestStats ingest_stats() const = 0;
 

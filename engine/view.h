@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "engine/object.h"
+#include "engine/record.h"
 #include "format/result.h"
 
 namespace ramet {
@@ -30,15 +31,13 @@ struct SharedBytes {
   ByteView bytes;
 };
 
-class View {
+class View : public RecordView {
  public:
-  virtual ~View() = default;
-
   virtual ContainerId container() const = 0;
   virtual Sequence sequence() const = 0;  // the newest commit that can be seen
   virtual const Summary& summary() const = 0;
 
-  // Whether names are whole keys in the root folder, and '/' means nothing (ContainerInfo::flat).
+  // Whether names are whole keys in the root folder, and '/' means nothing (ContainerForm::kFlat).
   virtual bool flat() const = 0;
 
   // "/a/b/c", "a/b/c" and "/a/b/c/" name the same; "" and "/" name the root folder, which comes

@@ -55,14 +55,18 @@ bool has_id_shape(const IdBytes& bytes) {
 }
 
 std::string uuid_text(const IdBytes& bytes) {
-  std::string text;
-  text.reserve(kUuidTextBytes);
-  for (const uint8_t byte : bytes) {
-    if (is_dash_place(text.size())) text.push_back('-');
-    text.push_back(kHexDigits[byte >> 4]);
-    text.push_back(kHexDigits[byte & 15]);
-  }
+  std::string text(kUuidTextBytes, '-');
+  write_uuid_bytes(bytes, text.data());
   return text;
+}
+
+void write_uuid_bytes(const IdBytes& bytes, char* out) {
+  size_t at = 0;
+  for (const uint8_t byte : bytes) {
+    if (is_dash_place(at)) out[at++] = '-';
+    out[at++] = kHexDigits[byte >> 4];
+    out[at++] = kHexDigits[byte & 15];
+  }
 }
 
 Result<IdBytes> parse_uuid_bytes(std::string_view text) {

@@ -53,6 +53,7 @@ IdBytes make_id_bytes(uint64_t sequence, const std::array<uint8_t, 16>& random);
 uint64_t sequence_of_bytes(const IdBytes& bytes);
 bool has_id_shape(const IdBytes& bytes);  // version 4, variant 10
 std::string uuid_text(const IdBytes& bytes);
+void write_uuid_bytes(const IdBytes& bytes, char* out);
 std::string base62_text(const IdBytes& bytes);
 Result<IdBytes> parse_uuid_bytes(std::string_view text);
 Result<IdBytes> parse_base62_bytes(std::string_view text);
@@ -74,6 +75,12 @@ uint64_t sequence_of(const Id<Tag>& id) {
 template <typename Tag>
 std::string to_uuid(const Id<Tag>& id) {
   return uuid_text(id.bytes);
+}
+
+// The same into kUuidTextBytes at `out`.
+template <typename Tag>
+void write_uuid(const Id<Tag>& id, char* out) {
+  write_uuid_bytes(id.bytes, out);
 }
 
 // 24 characters of 0-9 A-Z a-z: the 128 bits as a big-endian number, leading zeros kept; text

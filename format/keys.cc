@@ -134,6 +134,14 @@ Bytes typed_key(ContainerSpace space, uint32_t type, const ObjectId& id) {
   return KeyWriter(space).integer(type).raw(id.view()).take();
 }
 
+Result<ObjectKey> decode_typed(ByteView key, ContainerSpace space, const char* name) {
+  KeyReader reader(key, space, name);
+  ObjectKey out;
+  out.type = reader.integer<uint32_t>();
+  out.id = reader.plain<ObjectId>();
+  return reader.finish(out);
+}
+
 Bytes page_key(MapSpace space, uint32_t segment, uint32_t page) {
   return KeyWriter(space).integer(segment).integer(page).take();
 }
@@ -153,7 +161,8 @@ bool is_ordered_by_type(ContainerSpace space) {
     case ContainerSpace::kVersion:
     case ContainerSpace::kHistoryExtent:
     case ContainerSpace::kAccess:
-    case ContainerSpace::kField: return true;
+    case ContainerSpace::kField:
+    case ContainerSpace::kDead: return true;
     default: return false;
   }
 }
@@ -192,7 +201,7 @@ KeyRange space_range(CatalogSpace space) { return KeyWriter(space).range(); }
 KeyRange space_range(MapSpace space) { return KeyWriter(space).range(); }
 
 std::optional<ContainerSpace> container_space_of(ByteView key) {
-  return space_of(key, ContainerSpace::kObject, ContainerSpace::kDocument);
+  return space_of(key, ContainerSpace::kObject, ContainerSpace::kKept);
 }
 std::optional<CatalogSpace> catalog_space_of(ByteView key) {
   return space_of(key, CatalogSpace::kContainer, CatalogSpace::kAuditLog);
@@ -231,11 +240,7 @@ Bytes object_key(uint32_t type, const ObjectId& id) {
   return typed_key(ContainerSpace::kObject, type, id);
 }
 Result<ObjectKey> decode_object_key(ByteView key) {
-  KeyReader reader(key, ContainerSpace::kObject, "OBJECT");
-  ObjectKey out;
-  out.type = reader.integer<uint32_t>();
-  out.id = reader.plain<ObjectId>();
-  return reader.finish(out);
+  return decode_typed(key, ContainerSpace::kObject, "OBJECT");
 }
 
 Bytes id_entry_key(const ObjectId& id) {
@@ -448,6 +453,40 @@ Bytes change_key(uint64_t sequence) {
 }
 Result<uint64_t> decode_change_key(ByteView key) {
   return decode_single_integer<uint64_t>(key, ContainerSpace::kChange, "CHANGE");
+}
+
+// --- container tree: records ---------------------------------------------------------------------
+
+Bytes dead_key(uint32_t type, const ObjectId& id) {
+  return typed_key(ContainerSpace::kDead, type, id);
+}
+Result<ObjectKey> decode_dead_key(ByteView key) {
+  return decode_typed(key, ContainerSpace::kDead, "DEAD");
+}
+
+Bytes origin_key(uint32_t depth) { return KeyWriter(ContainerSpace::kOrigin).integer(depth).take(); }
+Result<uint32_t> decode_origin_key(ByteView key) {
+  KeyReader reader(key, ContainerSpace::kOrigin, "ORIGIN");
+  return reader.finish(reader.integer<uint32_t>());
+}
+
+Bytes kept_key(uint32_t depth, uint32_t type, const ObjectId& id) {
+  return KeyWriter(ContainerSpace::kKept).integer(depth).integer(type).raw(id.view()).take();
+}
+Result<KeptKey> decode_kept_key(ByteView key) {
+  KeyReader reader(key, ContainerSpace::kKept, "KEPT");
+  KeptKey out;
+  out.depth = reader.integer<uint32_t>();
+  out.type = reader.integer<uint32_t>();
+  out.id = reader.plain<ObjectId>();
+  return reader.finish(out);
+}
+
+Bytes awaited_key(uint32_t type, const ObjectId& shown) {
+  return typed_key(ContainerSpace::kAwaited, type, shown);
+}
+Result<ObjectKey> decode_awaited_key(ByteView key) {
+  return decode_typed(key, ContainerSpace::kAwaited, "AWAITED");
 }
 
 // --- container tree: ranges ----------------------------------------------------------------------

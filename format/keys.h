@@ -37,6 +37,10 @@ enum class ContainerSpace : uint8_t {
   kChange = 0x0F,
   kRemoved = 0x10,
   kDocument = 0x11,
+  kDead = 0x12,
+  kOrigin = 0x13,
+  kAwaited = 0x14,
+  kKept = 0x15,
 };
 enum class CatalogSpace : uint8_t {
   kContainer = 0x81,
@@ -239,10 +243,31 @@ Result<ObjectId> decode_orphan_key(ByteView key);
 Bytes change_key(uint64_t sequence);
 Result<uint64_t> decode_change_key(ByteView key);
 
+// --- container tree: records (docs/architecture.md#records) --------------------------------------
+
+// DEAD: a record that lived here, or in an origin, and does not any more.
+Bytes dead_key(uint32_t type, const ObjectId& id);
+Result<ObjectKey> decode_dead_key(ByteView key);
+// ORIGIN: what the container was cloned from, by its depth.
+Bytes origin_key(uint32_t depth);
+Result<uint32_t> decode_origin_key(ByteView key);
+// KEPT: a record that came along, of a type of which the origin's clone left something out.
+struct KeptKey {
+  uint32_t depth = 0;
+  uint32_t type = 0;
+  ObjectId id;
+  friend bool operator==(const KeptKey&, const KeptKey&) = default;
+};
+Bytes kept_key(uint32_t depth, uint32_t type, const ObjectId& id);
+Result<KeptKey> decode_kept_key(ByteView key);
+// AWAITED: an id, as it is shown, that documents named before there was such a record.
+Bytes awaited_key(uint32_t type, const ObjectId& shown);
+Result<ObjectKey> decode_awaited_key(ByteView key);
+
 // --- container tree: ranges ----------------------------------------------------------------------
 
 // All keys of one type in a space that is ordered by type. Requires: kObject, kExtent, kVersion,
-// kHistoryExtent, kAccess or kField.
+// kHistoryExtent, kAccess, kField or kDead.
 KeyRange type_range(ContainerSpace space, uint32_t type);
 // All keys of one object in such a space. Requires: one of these but kField.
 KeyRange object_range(ContainerSpace space, uint32_t type, const ObjectId& id);

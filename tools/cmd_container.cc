@@ -27,7 +27,7 @@ Json container_json(const ContainerInfo& info) {
   json["created"] = iso_time(info.created);
   if (info.expires != 0) json["expires"] = iso_time(info.expires);
   json["changed_sequence"] = info.changed;
-  if (info.flat) json["flat"] = true;
+  if (info.is_flat()) json["flat"] = true;
   add_summary(json, info.summary);
   if (info.lineage) {
     Json origin;
@@ -82,8 +82,10 @@ Result<int> run_create(Context& context, Session& session, const NamesOptions& o
   std::vector<ContainerInfo> made;
   for (const std::string& name : options.names) {
     RAMET_ASSIGN(const std::string bare, bare_name(name));
-    RAMET_ASSIGN(ContainerInfo info, session.store().create_container(bare, options.note, settings,
-                                                                      expires, options.flat));
+    RAMET_ASSIGN(ContainerInfo info,
+                 session.store().create_container(
+                     bare, options.note, settings, expires,
+                     options.flat ? ContainerForm::kFlat : ContainerForm::kFolders));
     made.push_back(std::move(info));
   }
   if (context.json) {

@@ -79,6 +79,42 @@ std::string container_entry(ContainerSpace space, ByteView key) {
       }
       break;
     }
+    case ContainerSpace::kAccess: {
+      const auto k = decode_access_key(key);
+      if (k.ok()) return fmt::format("secret of record {} of type {}", to_uuid(k->id), k->type);
+      break;
+    }
+    case ContainerSpace::kField: {
+      const auto k = decode_field_key(key);
+      if (k.ok()) {
+        return fmt::format("index of record {} of type {} by '{}'", to_uuid(k->id), k->type,
+                           printable(k->field));
+      }
+      break;
+    }
+    case ContainerSpace::kDead: {
+      const auto k = decode_dead_key(key);
+      if (k.ok()) return fmt::format("end of record {} of type {}", to_uuid(k->id), k->type);
+      break;
+    }
+    case ContainerSpace::kOrigin: {
+      const auto k = decode_origin_key(key);
+      if (k.ok()) return fmt::format("origin {}", *k);
+      break;
+    }
+    case ContainerSpace::kKept: {
+      const auto k = decode_kept_key(key);
+      if (k.ok()) {
+        return fmt::format("record {} of type {}, kept of origin {}", to_uuid(k->id), k->type,
+                           k->depth);
+      }
+      break;
+    }
+    case ContainerSpace::kAwaited: {
+      const auto k = decode_awaited_key(key);
+      if (k.ok()) return fmt::format("record {} of type {}, awaited", to_uuid(k->id), k->type);
+      break;
+    }
     default: break;
   }
   return {};

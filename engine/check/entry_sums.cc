@@ -67,6 +67,7 @@ Status add_object(ByteView key, ByteView value, std::span<const BlockRef> refs, 
   RAMET_ASSIGN(const ObjectRecord record, decode_object(object.id, object.type, value, refs));
   const ObjectInfo& info = record.info;
   in_pieces = is_in_pieces(record);
+  if (record.part) return ok();  // it has no names, and its type stands in its key alone
   // (Objects of the commonest type have no ID entry.)
   if (object.type != kFileType) sums.ids -= hash_id(object.id.bytes, object.type);
   sums.values -= info.links_count *

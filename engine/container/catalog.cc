@@ -29,6 +29,12 @@ Status check_note(const std::string& note) {
                                                         kNoteBytesMax, note.size()));
 }
 
+Status check_name_is_free(TreeContext& context, const Root& catalog, const std::string& name) {
+  RAMET_ASSIGN(const bool found, get(context, catalog, container_name_key(name), nullptr));
+  if (!found) return ok();
+  return Error(ErrorCode::kAlreadyExists, fmt::format("there is a container '{}' already", name));
+}
+
 Result<ContainerEntry> find_container(TreeContext& context, const Root& catalog, ContainerId id) {
   RAMET_ASSIGN(auto found, get_root(context, catalog, container_key(id)));
   if (!found) {
@@ -191,7 +197,7 @@ ContainerInfo info_of(const ContainerEntry& entry) {
   info.lineage = entry.record.lineage;
   info.note = entry.record.note;
   info.expires = entry.record.expires;
-  info.flat = entry.record.flat;
+  info.form = entry.record.form;
   return info;
 }
 

@@ -46,6 +46,9 @@ Status check_label(const std::string& name, std::string_view what);
 inline constexpr size_t kNoteBytesMax = 4096;
 Status check_note(const std::string& note);
 
+// kAlreadyExists: a container has the name.
+Status check_name_is_free(TreeContext& context, const Root& catalog, const std::string& name);
+
 // kNotFound names the container.
 Result<ContainerEntry> find_container(TreeContext& context, const Root& catalog, ContainerId id);
 Result<ContainerId> find_container_id(TreeContext& context, const Root& catalog,

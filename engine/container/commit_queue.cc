@@ -50,6 +50,11 @@ void CommitQueue::start(const HeadState& state, Epoch epoch) {
   id_sequence_ = state.id_sequence;
 }
 
+HeadState CommitQueue::applied() const {
+  const std::lock_guard lock(mu_);
+  return applied_;
+}
+
 HeadState CommitQueue::durable() const {
   std::lock_guard lock(published_mu_);
   return published_;

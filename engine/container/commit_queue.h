@@ -83,6 +83,8 @@ class CommitQueue {
   void drain();
 
   HeadState durable() const;
+  // With what is not durable yet: for what is committed on top of it.
+  HeadState applied() const;
   // durable().sequence, or for a moment less; without a lock.
   Sequence durable_sequence() const { return published_sequence_.load(std::memory_order_acquire); }
   struct GroupStats {

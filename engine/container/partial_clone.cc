@@ -431,6 +431,10 @@ Result<CloneResult> clone_part(StoreImpl& store, const CloneSpec& spec) {
   RAMET_ASSIGN(const auto view, store.view(spec.source, spec.snapshot));
   const Reader& source = static_cast<const ViewImpl&>(*view).reader();
   auto& target = static_cast<TransactionImpl&>(*transaction);
+  if (target.policy().records != nullptr) {
+    return Error(ErrorCode::kFailedPrecondition,
+                 "the target holds records: those are cloned into a new container");
+  }
   if (source.flat() != target.policy().flat) {
     return Error(ErrorCode::kFailedPrecondition,
                  "one of the two containers is flat (names are whole keys), the other has "

@@ -98,6 +98,32 @@ Offset<XattrList> encode_xattrs(FlatBufferBuilder& builder, const std::vector<Xa
   return builder.CreateVector(list);
 }
 
+// Absent for the null key.
+Offset<ByteVector> key_of(FlatBufferBuilder& builder, const IdCipherKey& key) {
+  if (key == IdCipherKey{}) return 0;
+  return builder.CreateVector(key.data(), key.size());
+}
+
+Result<IdCipherKey> decode_key(const ByteVector* bytes) {
+  IdCipherKey key{};
+  if (bytes == nullptr) return key;
+  if (bytes->size() != key.size()) return malformed("a container's key");
+  std::copy(bytes->begin(), bytes->end(), key.begin());
+  return key;
+}
+
+using TypeList = flatbuffers::Vector<uint32_t>;
+
+Offset<TypeList> types_of(FlatBufferBuilder& builder, const std::vector<TypeNumber>& types) {
+  if (types.empty()) return 0;
+  return builder.CreateVector(types);
+}
+
+std::vector<TypeNumber> types_from(const TypeList* list) {
+  if (list == nullptr) return {};
+  return {list->begin(), list->end()};
+}
+
 template <typename V>
 size_t size_of(const V* vector) {
   return vector == nullptr ? 0 : vector->size();
@@ -205,6 +231,23 @@ EntryClass class_of(TypeNumber type, uint32_t mode) {
   return type == kFileType ? class_of_mode(mode) : EntryClass::kRecord;
 }
 
+Bytes encode_origin(const OriginRecord& origin) {
+  FlatBufferBuilder builder(64);
+  const auto id_key = key_of(builder, origin.id_key);
+  const auto types = types_of(builder, origin.types);
+  builder.Finish(fb::CreateOrigin(builder, id_key, types));
+  return finished(builder);
+}
+
+Result<OriginRecord> decode_origin(ByteView bytes) {
+  const Checked<fb::Origin> table(bytes);
+  if (table.get() == nullptr) return malformed("an origin");
+  OriginRecord origin;
+  RAMET_ASSIGN(origin.id_key, decode_key(table->id_key()));
+  origin.types = types_from(table->types());
+  return origin;
+}
+
 Bytes encode_container(const ContainerRecord& record) {
   FlatBufferBuilder builder(256);
   const auto name = string_of(builder, record.name);
@@ -218,7 +261,17 @@ Bytes encode_container(const ContainerRecord& record) {
   }
   const auto settings = encode_settings(builder, record.settings);
   Offset<fb::Policy> policy = 0;
-  if (record.flat) policy = fb::CreatePolicy(builder, false, true);
+  if (!record.has_folders()) {
+    const bool has_records = record.form == ContainerForm::kRecords;
+    policy = fb::CreatePolicy(builder, false, !has_records, has_records);
+  }
+  Offset<fb::RecordSpace> space = 0;
+  if (record.form == ContainerForm::kRecords) {
+    const auto left_out = types_of(builder, record.left_out);
+    const fb::Id self = to_fb(record.self);
+    space = fb::CreateRecordSpace(builder, &self, record.depth, record.has_dead, left_out);
+  }
+  const auto id_key = key_of(builder, record.id_key);
   fb::ContainerBuilder table(builder);
   table.add_created(record.created);
   if (!name.IsNull()) table.add_name(name);
@@ -228,6 +281,8 @@ Bytes encode_container(const ContainerRecord& record) {
   if (!policy.IsNull()) table.add_policy(policy);
   table.add_expires(record.expires);
   table.add_rolled_back(record.rolled_back);
+  if (!id_key.IsNull()) table.add_id_key(id_key);
+  if (!space.IsNull()) table.add_record_space(space);
   builder.Finish(table.Finish());
   return finished(builder);
 }
@@ -241,7 +296,20 @@ Result<ContainerRecord> decode_container(ByteView bytes) {
   record.note = string_from(table->note());
   record.expires = table->expires();
   record.rolled_back = table->rolled_back();
-  record.flat = table->policy() != nullptr && table->policy()->flat();
+  if (const fb::Policy* policy = table->policy()) {
+    if (policy->records()) {
+      record.form = ContainerForm::kRecords;
+    } else if (policy->flat()) {
+      record.form = ContainerForm::kFlat;
+    }
+  }
+  RAMET_ASSIGN(record.id_key, decode_key(table->id_key()));
+  if (const fb::RecordSpace* space = table->record_space()) {
+    record.self = from_fb<ObjectId>(space->self());
+    record.depth = space->depth();
+    record.has_dead = space->has_dead();
+    record.left_out = types_from(space->left_out());
+  }
   if (const fb::Lineage* lineage = table->lineage()) {
     record.lineage = LineageInfo{from_fb<ContainerId>(lineage->container()),
                                  string_from(lineage->name()), string_from(lineage->snapshot()),
@@ -400,6 +468,13 @@ EncodedRecord encode_object(const ObjectRecord& record) {
   const StandingFields standing = encode_standing(builder, info.standing);
   const DocumentFields documents = encode_documents(builder, info.documents);
   for (const ObjectDocument& document : info.documents) content.refs.push_back(document.block);
+  Offset<fb::RecordPart> part = 0;
+  if (record.part) {
+    const auto body = bytes_of(builder, record.part->body);
+    const fb::Id version = to_fb(record.part->version);
+    part = fb::CreateRecordPart(builder, &version, record.part->depth,
+                                record.part->optional_from, record.part->optional_to, body);
+  }
   const fb::Id folder = to_fb(info.folder);
   fb::Hash content_id;
   std::memcpy(&content_id, info.content_id.bytes.data(), sizeof content_id);
@@ -431,6 +506,7 @@ EncodedRecord encode_object(const ObjectRecord& record) {
   if (!extent_tree.IsNull()) table.add_extent_tree(extent_tree);
   add_standing(table, info.standing, standing);
   if (!documents.IsNull()) table.add_documents(documents);
+  if (!part.IsNull()) table.add_record(part);
   builder.Finish(table.Finish());
   return {finished(builder), std::move(content.refs)};
 }
@@ -469,6 +545,10 @@ Result<ObjectRecord> decode_object(ObjectId id, TypeNumber type, ByteView value,
   }
   RAMET_TRY(decode_documents(*table.get(), value.size(), refs, info.documents));
   RAMET_TRY(decode_content(*table.get(), refs, record));
+  if (const fb::RecordPart* part = table->record()) {
+    record.part = RecordPart{from_fb<ObjectId>(part->version()), part->depth(),
+                             part->optional_from(), part->optional_to(), bytes_from(part->body())};
+  }
   return record;
 }
 

@@ -2,12 +2,15 @@
 // decoders give kCorruption for malformed bytes and never crash [INV-8].
 #pragma once
 
+#include <algorithm>
 #include <optional>
+#include <string_view>
 #include <vector>
 
 #include "engine/container/operations.h"
 #include "engine/object.h"
 #include "engine/settings.h"
+#include "format/id_cipher.h"
 #include "format/result.h"
 #include "format/values.h"
 
@@ -22,7 +25,23 @@ struct ContainerRecord {
   std::vector<Setting> settings;  // by name, ascending
   int64_t expires = 0;       // 0: never
   Sequence rolled_back = 0;  // the last commit that rolled it back; 0: none
-  bool flat = false;         // names are whole keys
+  ContainerForm form = ContainerForm::kFolders;
+  // Of a container of records (fb::RecordSpace).
+  IdCipherKey id_key{};  // null: ids are shown as they are
+  ObjectId self;
+  uint32_t depth = 0;
+  bool has_dead = false;
+  std::vector<TypeNumber> left_out;  // ascending
+  bool has_folders() const { return form == ContainerForm::kFolders; }
+};
+
+// The value of an ORIGIN entry.
+struct OriginRecord {
+  IdCipherKey id_key{};
+  std::vector<TypeNumber> types;  // of which its clone left something out, ascending
+  bool leaves_out(TypeNumber type) const {
+    return std::binary_search(types.begin(), types.end(), type);
+  }
 };
 
 struct SnapshotRecord {
@@ -76,6 +95,16 @@ enum class ContentForm : uint8_t {
 // So many extents stand in the object's record; more go to EXTENT entries.
 inline constexpr size_t kInlineExtents = 8;
 
+// What makes an object a record (fb::RecordPart).
+struct RecordPart {
+  ObjectId version;
+  uint32_t depth = 0;
+  uint32_t optional_from = 0;
+  uint32_t optional_to = 0;
+  Bytes body;  // empty: it is the document kRecordBodyDocument
+};
+inline constexpr std::string_view kRecordBodyDocument = "@record";
+
 // The value of an OBJECT entry. `info.content_id` is zero where the name of the only block stands
 // for it (kOneBlock): the slot table knows it.
 struct ObjectRecord {
@@ -85,7 +114,12 @@ struct ObjectRecord {
   WrittenRoot extent_tree;      // kTree
   bool deletion = false;        // VERSION only: the name was removed then
   bool earlier = false;         // it stands in VERSION, and its extents in HISTORY_EXTENT
+  std::optional<RecordPart> part;  // of records (engine/record.h)
 };
+
+// Encodes and decodes ORIGIN values.
+Bytes encode_origin(const OriginRecord& origin);
+Result<OriginRecord> decode_origin(ByteView bytes);
 
 struct EncodedRecord {
   Bytes value;

@@ -7,6 +7,7 @@
 
 #include <fmt/format.h>
 
+#include "engine/container/catalog.h"
 #include "engine/container/conflicts.h"
 #include "engine/container/quota.h"
 #include "engine/container/records.h"
@@ -142,6 +143,7 @@ Status TransactionImpl::spill() {
   spilled_ = true;
   operations_.clear();
   operations_.shrink_to_fit();
+  waiting_bodies_.clear();
   operation_bytes_ = 0;
   RAMET_ASSIGN(const Root written, write_copy(context_, work_->share(), sequence_));
   work_.emplace(context_, written);
@@ -206,6 +208,54 @@ void TransactionImpl::commit_async(std::shared_ptr<TransactionImpl> self,
     self.reset();
     handler(std::move(done));
   });
+}
+
+Result<Sequence> TransactionImpl::commit_as_new(const ContainerRecord& record, Bytes source_key,
+                                                bool whole) {
+  changed_ = true;
+  if (whole && !spilled_) RAMET_TRY(spill());
+  CommitRequest request;
+  RAMET_TRY(make_request(request));
+  request.prepare = [&](const HeadState& head, CommitRequest& commit) {
+    return prepare_new(head, record, source_key, commit);
+  };
+  auto done = store_.commit(request, false);
+  if (done.ok()) committed(*done, request.blocks);
+  return done;
+}
+
+Status TransactionImpl::prepare_new(const HeadState& head, const ContainerRecord& record,
+                                    const Bytes& source_key, CommitRequest& request) {
+  request.trees.clear();
+  RAMET_TRY(check_name_is_free(context_, head.catalog, record.name));
+  request.trees.emplace_back();
+  Operation entry =
+      Operation::put_rooted(container_key(container_), encode_container(record), source_key);
+  if (spilled_) {
+    const Root written = work_->share();
+    entry.root_of.clear();
+    if (!written.empty()) {
+      entry.root = written_root(written);
+      request.leans_on.push_back({written.ref.segment, written.ref.slot});
+    }
+  } else {
+    RAMET_ASSIGN(const auto source, get_root(context_, head.catalog, source_key));
+    if (!source) return Error(ErrorCode::kNotFound, "what is cloned was dropped meanwhile");
+    if (!same_root(source->root, base_)) {
+      return Error(ErrorCode::kBusy, "what is cloned was changed meanwhile");
+    }
+  }
+  auto& operations = request.trees.back().operations;
+  operations.push_back(std::move(entry));
+  operations.push_back(
+      Operation::put(container_name_key(record.name), Bytes(container_.view())));
+  append_expiry(operations, container_, {}, 0, record.expires);
+  if (operations_.empty()) return ok();
+  request.trees.push_back({container_key(container_), std::move(operations_)});
+  for (Operation& operation : request.trees.back().operations) {
+    for (BlockRef& ref : operation.refs) ref = ingest_.resolved(ref);
+  }
+  return ok();
 }
 
 Status TransactionImpl::make_request(CommitRequest& request) {

@@ -6,6 +6,7 @@
 // transaction changed (conflicts.h). Not thread-safe.
 #pragma once
 
+#include <map>
 #include <memory>
 #include <optional>
 #include <set>
@@ -14,6 +15,7 @@
 
 #include "engine/container/commit_queue.h"
 #include "engine/container/reader.h"
+#include "engine/container/record_reader.h"
 #include "engine/content/ingest.h"
 #include "engine/space/pins.h"
 #include "engine/store.h"
@@ -30,11 +32,13 @@ class ContentWriterImpl;
 struct ContainerPolicy {
   enum class Versioning : uint8_t { kOff, kOn, kSuspended };
   bool flat = false;
+  std::shared_ptr<const RecordSpace> records;  // null: of another form
   Versioning versioning = Versioning::kOff;
   bool locks = false;
   Compression compression;
 };
-ContainerPolicy policy_of(const ContainerRecord& record, Compression compression);
+ContainerPolicy policy_of(const ContainerRecord& record, Compression compression,
+                          IdCiphers& ciphers);
 
 // kInvalidArgument: extended attributes that are too long, and the like.
 Status check_attributes(const Attributes& attributes, std::string_view name);
@@ -82,6 +86,42 @@ class TransactionImpl : public Transaction {
   Status remove_tree(FolderId folder, std::string_view name) override;
   Status rename(FolderId from_folder, std::string_view from_name, FolderId to_folder,
                 std::string_view to_name, bool replace) override;
+  Result<RecordInfo> record(TypeNumber type, ObjectId id) const override {
+    return records_now().record(type, id);
+  }
+  Result<bool> has_record(TypeNumber type, ObjectId id) const override {
+    return records_now().has_record(type, id);
+  }
+  Result<RecordInfo> record_version(TypeNumber type, ObjectId id,
+                                    ObjectId version) const override {
+    return records_now().version(type, id, version);
+  }
+  Status record_versions(TypeNumber type, ObjectId id,
+                         const std::function<bool(const RecordInfo&)>& visit) const override {
+    return records_now().versions(type, id, visit);
+  }
+  Status records(TypeNumber type, ObjectId after,
+                 const std::function<bool(const RecordInfo&)>& visit) const override {
+    return records_now().records(type, after, visit);
+  }
+  Status record_types(const std::function<bool(TypeNumber, uint64_t)>& visit) const override {
+    return records_now().types(visit);
+  }
+  Result<uint64_t> count_records(TypeNumber type) const override {
+    return records_now().count(type);
+  }
+  Status find_records(
+      const RecordQuery& query,
+      const std::function<bool(ByteView, const ObjectId&)>& visit) const override {
+    return records_now().find(query, visit);
+  }
+  Result<std::string> record_secret(TypeNumber type, ObjectId id) const override {
+    return records_now().secret(type, id);
+  }
+  ObjectId new_record_id() override;
+  Status write_record(const RecordPut& put, std::unique_ptr<ContentWriter> content) override;
+  Status remove_record(TypeNumber type, ObjectId id, ObjectId version) override;
+  Status expunge_record(TypeNumber type, ObjectId id) override;
   IngestStats ingest_stats() const override { return ingest_.stats(); }
   bool waits_to_commit() const override;
   void expect_unchanged(Sequence changed) { expected_ = changed; }  // engine/expect.h
@@ -93,6 +133,20 @@ class TransactionImpl : public Transaction {
   StoreImpl& store() { return store_; }
   Ingest& ingest() { return ingest_; }
   Reader reader() const { return Reader(context_, work_->share(), policy_.flat); }
+  Summary summary_now() const { return work_->summary(); }
+  Root root_now() const { return work_->share(); }
+  // Of the working copy as it is now.
+  RecordReader records_now() const;
+  // Takes a record out of the container as if it had never come along: `died` is the depth at which
+  // it lived last. transaction_records.cc
+  Status leave_record_out(const ObjectRecord& record, uint32_t died);
+  // The fields that a record is found by, to be put again where they were erased.
+  Status put_fields(const ObjectRecord& record);
+  // Makes the container's tree, as this transaction has it, that of a new container: the entry of
+  // `source_key` shares its tree with what this transaction began from. kBusy if that changed
+  // meanwhile: all is to be done again. `whole`: the tree is written out first, and nothing else
+  // matters.
+  Result<Sequence> commit_as_new(const ContainerRecord& record, Bytes source_key, bool whole);
   Status put(Bytes key, Bytes value, std::vector<BlockRef> refs = {});
   Status erase(Bytes key);
   Status erase_range(const KeyRange& range);
@@ -170,7 +224,23 @@ class TransactionImpl : public Transaction {
   Status put_version(const ObjectRecord& record);
   Status move_entries(const KeyRange& range, const std::function<Bytes(uint64_t end)>& key_of);
 
+  // transaction_records.cc
+  Status check_record_put(const RecordPut& put) const;
+  Status write_record(const RecordPut& put, ObjectRecord content, bool has_content);
+  Result<BodyLink> resolve_link(const RecordReader& now, const BodyLink& candidate,
+                                const ObjectId& own);
+  Status set_body(ObjectRecord& record, RecordBody body);
+  Status change_fields(const ObjectRecord& record, const std::vector<BodyField>& was,
+                       const std::vector<BodyField>& is);
+  Status await_records(const RecordBody& body);
+  Status link_awaiting(TypeNumber type, const ObjectId& shown);
+  Status keep_record(const ObjectRecord& was, bool content_stays);
+  Status check_version_order(TypeNumber type, const ObjectId& id, const ObjectId& version) const;
+  Bytes marker();
+
   // transaction_impl.cc
+  Status prepare_new(const HeadState& head, const ContainerRecord& record, const Bytes& source_key,
+                     CommitRequest& request);
   Status grown(size_t bytes);
   Status spill();
   Status resolve_working_copy();
@@ -204,6 +274,9 @@ class TransactionImpl : public Transaction {
   bool moved_folders_ = false;
   bool done_ = false;
   std::optional<Sequence> expected_;
+  std::set<ObjectId> minted_;  // shown ids of new_record_id() that became no record yet
+  std::set<std::pair<TypeNumber, ObjectId>> awaited_;  // of these, those that documents name
+  std::map<BlockRef, Bytes> waiting_bodies_;  // of records, by pending references
   int open_writers_ = 0;
   Ingest ingest_;
 };

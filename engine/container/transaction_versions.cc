@@ -28,9 +28,11 @@ ObjectRecord as_unversioned(ObjectRecord record) {
 
 }  // namespace
 
-ContainerPolicy policy_of(const ContainerRecord& record, Compression compression) {
+ContainerPolicy policy_of(const ContainerRecord& record, Compression compression,
+                          IdCiphers& ciphers) {
   ContainerPolicy policy;
-  policy.flat = record.flat;
+  policy.records = record_space_of(record, ciphers);
+  policy.flat = !record.has_folders();
   policy.compression = compression;
   const std::string_view versioning = own_setting(record, kVersioningSetting);
   // What a later version may say keeps more, not less.

@@ -20,13 +20,16 @@ constexpr uint64_t kReadBytesAtOnce = 1u << 20;
 
 }  // namespace
 
-ViewImpl::ViewImpl(StoreImpl& store, std::unique_ptr<Pins::Reader> hold, ContainerId container,
-                   const Root& root, Sequence sequence, bool flat)
+ViewImpl::ViewImpl(StoreImpl& store, std::unique_ptr<Pins::Reader> hold, const ContainerEntry& entry,
+                   const Root& root, Sequence sequence)
     : store_(store),
       hold_(std::move(hold)),
-      container_(container),
+      container_(entry.id),
       sequence_(sequence),
-      reader_(store.context(), root, flat) {}
+      reader_(store.context(), root, !entry.record.has_folders()),
+      space_(record_space_of(entry.record, store.ciphers())),
+      records_(store.context(), root, space_,
+               [&store](const BlockRef& ref) { return store.blocks().read(ref); }) {}
 
 Result<Entry> ViewImpl::lookup(std::string_view path) const { return reader_.lookup(path); }
 
@@ -59,8 +62,8 @@ Status ViewImpl::list_removed(FolderId folder, std::string_view prefix, std::str
   return reader_.list_removed(folder, prefix, from, visit);
 }
 
-Result<ObjectRecord> ViewImpl::record(const ObjectId& id, VersionNumber version) const {
-  RAMET_ASSIGN(ObjectRecord found, reader_.object(id, version));
+Result<ObjectRecord> ViewImpl::find_record(const ObjectId& id, VersionNumber version) const {
+  RAMET_ASSIGN(ObjectRecord found, reader_.object(inner(id), version));
   if (!found.deletion) return found;
   return Error(ErrorCode::kNotFound,
                fmt::format("version {} of object {} is a deletion", version, to_uuid(id)));
@@ -68,7 +71,7 @@ Result<ObjectRecord> ViewImpl::record(const ObjectId& id, VersionNumber version)
 
 Status ViewImpl::versions(ObjectId id,
                           const std::function<bool(const VersionInfo&)>& visit) const {
-  auto current = reader_.object(id);
+  auto current = reader_.object(inner(id));
   if (!current.ok() && current.error().code() != ErrorCode::kNotFound) {
     return std::move(current).error();
   }
@@ -82,13 +85,14 @@ Status ViewImpl::versions(ObjectId id,
       return false;
     }
     record.info.content_id = *content;
+    record.info.id = id;
     more = visit({record.info, !any, record.deletion});
     any = true;
     return more;
   };
   if (current.ok()) show(*current);
   if (!more || !status.ok()) return status;
-  RAMET_TRY(reader_.earlier_versions(id, show));
+  RAMET_TRY(reader_.earlier_versions(inner(id), show));
   RAMET_TRY(status);
   if (any) return ok();
   return Error(ErrorCode::kNotFound, fmt::format("there is no object {}", to_uuid(id)));
@@ -110,13 +114,14 @@ Result<std::string> ViewImpl::document(std::string_view name) const {
 }
 
 Result<ObjectInfo> ViewImpl::object(ObjectId id, VersionNumber version) const {
-  RAMET_ASSIGN(ObjectRecord record, this->record(id, version));
+  RAMET_ASSIGN(ObjectRecord record, find_record(id, version));
   RAMET_ASSIGN(record.info.content_id, content_id(record));
+  record.info.id = id;
   return std::move(record.info);
 }
 
 Result<std::string> ViewImpl::object_document(ObjectId id, std::string_view name) const {
-  RAMET_ASSIGN(const ObjectRecord record, this->record(id, kCurrentVersion));
+  RAMET_ASSIGN(const ObjectRecord record, find_record(id, kCurrentVersion));
   for (const ObjectDocument& document : record.info.documents) {
     if (document.name != name) continue;
     auto text = store_.blocks().read(document.block);
@@ -138,7 +143,7 @@ Result<Summary> ViewImpl::folder_summary(FolderId folder) const {
 }
 
 Result<std::string> ViewImpl::path_of(ObjectId id) const {
-  RAMET_ASSIGN(const ObjectRecord record, reader_.object(id));
+  RAMET_ASSIGN(const ObjectRecord record, reader_.object(inner(id)));
   return reader_.path_of(record);
 }
 
@@ -153,6 +158,7 @@ Status ViewImpl::objects(const std::function<bool(const ObjectInfo&)>& visit) co
     RAMET_ASSIGN(ObjectRecord record,
                  decode_object(key.id, key.type, cursor.value(), cursor.refs()));
     RAMET_ASSIGN(record.info.content_id, content_id(record));
+    if (space_ != nullptr) record.info.id = space_->shown(key.id);
     if (!visit(record.info)) break;
     RAMET_TRY(cursor.next());
   }
@@ -180,7 +186,7 @@ std::string ViewImpl::describe(const ObjectRecord& record) const {
 
 Result<size_t> ViewImpl::read(ObjectId id, uint64_t offset, std::span<char> into,
                               VersionNumber version) const {
-  RAMET_ASSIGN(const ObjectRecord record, this->record(id, version));
+  RAMET_ASSIGN(const ObjectRecord record, find_record(id, version));
   if (offset >= record.info.size) return size_t{0};
   const uint64_t length = std::min<uint64_t>(into.size(), record.info.size - offset);
   // Reads of the same thread use the same memory again: kReadBytesAtOnce and one block.
@@ -233,7 +239,7 @@ Result<size_t> ViewImpl::read(ObjectId id, uint64_t offset, std::span<char> into
 Result<std::vector<SharedBytes>> ViewImpl::read_shared(ObjectId id, uint64_t offset,
                                                        uint64_t length,
                                                        VersionNumber version) const {
-  RAMET_ASSIGN(const ObjectRecord record, this->record(id, version));
+  RAMET_ASSIGN(const ObjectRecord record, find_record(id, version));
   std::vector<SharedBytes> out;
   if (offset >= record.info.size) return out;
   const uint64_t to = offset + std::min({length, record.info.size - offset, kReadBytesAtOnce});
@@ -289,7 +295,7 @@ Result<std::vector<SharedBytes>> ViewImpl::read_shared(ObjectId id, uint64_t off
 Status ViewImpl::pieces(ObjectId id, uint64_t offset, uint64_t length,
                         const std::function<bool(const ContentPiece&)>& visit,
                         VersionNumber version) const {
-  RAMET_ASSIGN(const ObjectRecord record, this->record(id, version));
+  RAMET_ASSIGN(const ObjectRecord record, find_record(id, version));
   const uint64_t to = length > record.info.size - std::min(offset, record.info.size)
                           ? record.info.size
                           : offset + length;
@@ -305,12 +311,12 @@ Result<Bytes> ViewImpl::read_block(const BlockRef& block) const {
 Status ViewImpl::stream(ObjectId id,
                         const std::function<Status(uint64_t, ByteView)>& sink,
                         VersionNumber version) const {
-  RAMET_ASSIGN(const ObjectRecord record, this->record(id, version));
+  RAMET_ASSIGN(const ObjectRecord record, find_record(id, version));
   return stream_record(record, sink);
 }
 
 Status ViewImpl::verify(ObjectId id, VersionNumber version) const {
-  RAMET_ASSIGN(const ObjectRecord record, this->record(id, version));
+  RAMET_ASSIGN(const ObjectRecord record, find_record(id, version));
   return stream_record(record, [](uint64_t, ByteView) { return ok(); });
 }
 

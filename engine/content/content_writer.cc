@@ -125,7 +125,7 @@ Status ContentWriterImpl::append_from(const View& source, ObjectId id, uint64_t 
                  "a transaction shares only what is looked at after it began");
   }
   Adopted from;
-  RAMET_ASSIGN(from.record, view.record(id, version));
+  RAMET_ASSIGN(from.record, view.find_record(id, version));
   ObjectInfo& info = from.record.info;
   if (offset >= info.size || length == 0) return ok();
   length = std::min(length, info.size - offset);

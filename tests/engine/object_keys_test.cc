@@ -21,7 +21,7 @@ class ObjectKeysTest : public StoreTest {
   void end_test() { TearDown(); }
 
   ContainerId create(bool flat) {
-    return store_->create_container(flat ? "flat" : "tree", "", {}, 0, flat)->id;
+    return store_->create_container(flat ? "flat" : "tree", "", {}, 0, flat ? ContainerForm::kFlat : ContainerForm::kFolders)->id;
   }
   Status put(ContainerId id, const std::string& key, const std::string& content) {
     RAMET_ASSIGN(const auto transaction, store_->begin(id));
@@ -30,14 +30,14 @@ class ObjectKeysTest : public StoreTest {
       RAMET_ASSIGN(writer, transaction->write_content());
       RAMET_TRY(writer->append(content));
     }
-    const bool flat = store_->container(id)->flat;
+    const bool flat = store_->container(id)->is_flat();
     RAMET_TRY(put_key(*transaction, flat, key, ObjectInit{}, std::move(writer)));
     RAMET_TRY(transaction->commit());
     return ok();
   }
   Status remove(ContainerId id, const std::string& key) {
     RAMET_ASSIGN(const auto transaction, store_->begin(id));
-    RAMET_TRY(remove_key(*transaction, store_->container(id)->flat, key));
+    RAMET_TRY(remove_key(*transaction, store_->container(id)->is_flat(), key));
     RAMET_TRY(transaction->commit());
     return ok();
   }

@@ -66,7 +66,7 @@ class VersionsTest : public ::testing::Test {
     open();
   }
   ContainerId create(const std::string& name, bool flat) {
-    return store_->create_container(name, {}, {}, 0, flat)->id;
+    return store_->create_container(name, {}, {}, 0, flat ? ContainerForm::kFlat : ContainerForm::kFolders)->id;
   }
   void set(ContainerId id, std::string_view setting, const std::string& value) {
     const Status status = store_->set_setting(id, std::string(setting), value);
@@ -530,7 +530,7 @@ TEST(FlatExport, KeysBecomePathsAndNothingLeavesTheFolder) {
   const test::TempDir dir;
   ASSERT_TRUE(Store::create(dir.file("store"), test::store_options()).ok());
   auto store = std::move(*Store::open(dir.file("store"), test::store_options()));
-  const ContainerId id = store->create_container("c", {}, {}, 0, true)->id;
+  const ContainerId id = store->create_container("c", {}, {}, 0, ContainerForm::kFlat)->id;
   {
     auto transaction = std::move(*store->begin(id));
     for (const std::string name : {"a/b/c", "a/b/d", "a/e", "f", "a//x", "../out", "/abs", "g/",

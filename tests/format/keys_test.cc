@@ -68,6 +68,20 @@ RC_GTEST_PROP(KeysProperty, ObjectAndAccess, ()) {
              fields);
 }
 
+RC_GTEST_PROP(KeysProperty, OfRecords, ()) {
+  const auto fields = [](const auto& k) { return std::tuple(k.type, k.id); };
+  const ObjectKey a{*near_type(), *near_id<ObjectId>()};
+  const ObjectKey b{*near_type(), *near_id<ObjectId>()};
+  check_keys(a, b, [](const ObjectKey& k) { return dead_key(k.type, k.id); }, decode_dead_key,
+             fields);
+  check_keys(a, b, [](const ObjectKey& k) { return awaited_key(k.type, k.id); },
+             decode_awaited_key, fields);
+  const KeptKey c{*near_type(), a.type, a.id};
+  const KeptKey d{*near_type(), b.type, b.id};
+  check_keys(c, d, [](const KeptKey& k) { return kept_key(k.depth, k.type, k.id); },
+             decode_kept_key, [](const KeptKey& k) { return std::tuple(k.depth, k.type, k.id); });
+}
+
 template <typename AnyId>
 void check_id_keys(Bytes (*build)(const AnyId&), Result<AnyId> (*decode)(ByteView)) {
   check_keys(*near_id<AnyId>(), *near_id<AnyId>(), build, decode,
@@ -105,6 +119,7 @@ RC_GTEST_PROP(KeysProperty, KeysOfOneNumber, ()) {
   check_number_keys<uint64_t>(drop_key, decode_drop_key);
   check_number_keys<uint64_t>(audit_log_key, decode_audit_log_key);
   check_number_keys<uint32_t>(type_key, decode_type_key);
+  check_number_keys<uint32_t>(origin_key, decode_origin_key);
   check_number_keys<uint32_t>(segment_key, decode_segment_key);
 }
 
@@ -360,7 +375,7 @@ TEST(KeySpaces, UnknownPrefixesHaveNoSpace) {
   EXPECT_EQ(container_space_of(""), std::nullopt);
   EXPECT_EQ(container_space_of(Bytes(1, '\0')), std::nullopt);
   EXPECT_EQ(container_space_of("\x11"), ContainerSpace::kDocument);
-  EXPECT_EQ(container_space_of("\x12"), std::nullopt);
+  EXPECT_EQ(container_space_of("\x16"), std::nullopt);
   EXPECT_EQ(container_space_of("\xFF"), std::nullopt);
   EXPECT_EQ(catalog_space_of("\x80"), std::nullopt);
   EXPECT_EQ(catalog_space_of("\x81"), CatalogSpace::kContainer);

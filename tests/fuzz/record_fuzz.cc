@@ -6,6 +6,7 @@
 #include "engine/access/access_records.h"
 #include "engine/container/checkpoint_record.h"
 #include "engine/container/records.h"
+#include "format/record_body.h"
 #include "tests/fuzz/fuzz.h"
 
 namespace ramet::fuzz {
@@ -36,6 +37,15 @@ void look_at_catalog(ByteView bytes) {
   const auto setting = decode_setting(bytes);
   if (setting.ok()) {
     check_settles(*setting, decode_setting, [](const std::string& v) { return encode_setting(v); });
+  }
+  const auto origin = decode_origin(bytes);
+  if (origin.ok()) {
+    RAMET_CHECK(origin->types.size() <= bytes.size() / 4, "types from nowhere");
+    check_settles(*origin, decode_origin, encode_origin);
+  }
+  const auto body = decode_record_body(bytes);
+  if (body.ok()) {
+    RAMET_CHECK(encode_record_body(*body) == bytes, "a body that is written in another way");
   }
   const auto type = decode_type(bytes);
   if (type.ok()) check_settles(*type, decode_type, encode_type);

@@ -40,7 +40,7 @@ TEST_F(S3BucketTest, CreateListHeadDelete) {
   EXPECT_EQ(ask("ada", "HEAD", "/one").status, 200);
   EXPECT_EQ(ask("ada", "GET", "/").all("Name"), std::vector<std::string>{"one"});
   EXPECT_EQ(ask("ada", "GET", "/one?location").status, 200);
-  EXPECT_TRUE(store_->container("one")->flat);
+  EXPECT_TRUE(store_->container("one")->is_flat());
   EXPECT_EQ(ask("ada", "PUT", "/one/k", "x").status, 200);
   EXPECT_EQ(code(ask("ada", "DELETE", "/one")), "BucketNotEmpty");
   EXPECT_EQ(ask("ada", "DELETE", "/one/k").status, 204);

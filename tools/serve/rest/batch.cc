@@ -240,7 +240,7 @@ Task<Answer> batch(Call& call) {
   std::vector<std::string> uploads;
   for (size_t i = 0; i < operations->size(); ++i) {
     RAMET_CO_ASSIGN(Step step, read_step((*operations)[i], fmt::format("operations[{}]", i),
-                                         call.container.flat));
+                                         call.container.is_flat()));
     if (!step.upload.empty()) {
       auto pieces = co_await call.slow([&] { return upload_pieces(call, step.upload); });
       if (!pieces.ok()) co_return std::move(pieces).error();

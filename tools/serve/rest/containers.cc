@@ -150,7 +150,9 @@ Task<Answer> create_container(Call& call) {
       }
     }
     RAMET_ASSIGN(const ContainerInfo info,
-                 call.store().create_container(name, note, values, expires, flat));
+                 call.store().create_container(
+                     name, note, values, expires,
+                     flat ? ContainerForm::kFlat : ContainerForm::kFolders));
     const Status granted = call.access().set_grant(info.id, call.caller.principal.id,
                                                    AccessLevel::kAdminister);
     if (!granted.ok()) {

@@ -84,7 +84,7 @@ Answer show(Call& call, Opened opened) {
 Task<Answer> get_content(Call& call) {
   return call.quick([&call]() -> Answer {
     RAMET_ASSIGN(const Place place,
-                 place_of_url(call.container.flat, call.raw_param("path"), false, false));
+                 place_of_url(call.container.is_flat(), call.raw_param("path"), false, false));
     Opened out;
     RAMET_ASSIGN(const Seen where, seen(call));
     out.view = where.view;
@@ -178,7 +178,7 @@ Task<Answer> put_content(Call& call) {
   }
   Put put;
   RAMET_CO_ASSIGN(put.place,
-                  place_of_url(call.container.flat, call.raw_param("path"), false, true));
+                  place_of_url(call.container.is_flat(), call.raw_param("path"), false, true));
   RAMET_CO_ASSIGN(put.parents, call.flag("parents"));
   const auto type = request.fields.find("content-type");
   if (type) put.media_type = std::string(*type);

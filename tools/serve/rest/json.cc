@@ -222,7 +222,7 @@ Json container_json(const ContainerInfo& info) {
   json["created"] = iso_date(info.created);
   json["changed"] = info.changed;
   set_summary(json, info.summary);
-  json["flat"] = info.flat;
+  json["flat"] = info.is_flat();
   set_name(json, "note", info.note);
   json["expires"] = time_or_null(info.expires);
   json["lineage"] = nullptr;

@@ -55,7 +55,7 @@ Task<Answer> list_folder(Call& call) {
     RAMET_ASSIGN(const size_t limit, page_limit(call));
     RAMET_ASSIGN(const bool removed, call.flag("removed"));
     RAMET_ASSIGN(const Place place,
-                 place_of_url(call.container.flat, call.raw_param("path"), true, false));
+                 place_of_url(call.container.is_flat(), call.raw_param("path"), true, false));
     if (place.flat && !place.is_root()) {
       return Error(ErrorCode::kNotFound, "this container is flat: it has no folders");
     }
@@ -96,7 +96,7 @@ Task<Answer> list_folder(Call& call) {
 
 Task<Answer> put_folder(Call& call) {
   RAMET_CO_ASSIGN(const Place place,
-                  place_of_url(call.container.flat, call.raw_param("path"), true, true));
+                  place_of_url(call.container.is_flat(), call.raw_param("path"), true, true));
   if (place.flat) {
     co_return call.refuse(409, ErrorCode::kFailedPrecondition,
                           "this container is flat: it has no folders");
@@ -116,7 +116,7 @@ Task<Answer> put_folder(Call& call) {
 
 Task<Answer> delete_folder(Call& call) {
   RAMET_CO_ASSIGN(const Place place,
-                  place_of_url(call.container.flat, call.raw_param("path"), true, false));
+                  place_of_url(call.container.is_flat(), call.raw_param("path"), true, false));
   RAMET_CO_ASSIGN(const bool recursive, call.flag("recursive"));
   RAMET_CO_TRY(call.require_removal("removing a folder"));
   if (place.is_root()) {
@@ -143,7 +143,7 @@ Task<Answer> move(Call& call) {
   const std::string to_text = in.name("to");
   const bool replace = in.flag("replace");
   RAMET_CO_TRY(in.done());
-  const bool flat = call.container.flat;
+  const bool flat = call.container.is_flat();
   RAMET_CO_ASSIGN(const Place from, place_of_text(flat, from_text, false, false));
   RAMET_CO_ASSIGN(const Place to, place_of_text(flat, to_text, false, true));
   RAMET_CO_TRY(call.require_removal("moving"));
@@ -161,7 +161,7 @@ Task<Answer> move(Call& call) {
 Task<Answer> get_object(Call& call) {
   co_return co_await call.quick([&]() -> Answer {
     RAMET_ASSIGN(const Place place,
-                 place_of_url(call.container.flat, call.raw_param("path"), false, false));
+                 place_of_url(call.container.is_flat(), call.raw_param("path"), false, false));
     RAMET_ASSIGN(const Seen where, seen(call));
     RAMET_ASSIGN(const Found found, find(call, where, place));
     if (found.entry.is_folder()) {
@@ -183,7 +183,7 @@ Task<Answer> get_by_id(Call& call) {
     const auto path = where.view->path_of(found.object.id);
     if (!path.ok() && path.error().code() == ErrorCode::kWouldWait) return path.error();
     std::string shown = path.ok() ? *path : "";
-    if (call.container.flat && shown.starts_with('/')) shown.erase(0, 1);
+    if (call.container.is_flat() && shown.starts_with('/')) shown.erase(0, 1);
     return object_response(200, found.object, shown);
   });
 }
@@ -193,7 +193,7 @@ Task<Answer> get_by_id(Call& call) {
 Task<Answer> put_object(Call& call) {
   RAMET_CO_ASSIGN(const Json json, co_await read_json(call, true));
   RAMET_CO_ASSIGN(const Place place,
-                  place_of_url(call.container.flat, call.raw_param("path"), false, true));
+                  place_of_url(call.container.is_flat(), call.raw_param("path"), false, true));
   Members in(json);
   const std::string target = in.name("target", false);
   const std::string link = in.name("link", false);
@@ -210,7 +210,7 @@ Task<Answer> put_object(Call& call) {
   RAMET_CO_TRY(in.done());
   Place linked;
   if (!link.empty()) {
-    RAMET_CO_ASSIGN(linked, place_of_text(call.container.flat, link, false, false));
+    RAMET_CO_ASSIGN(linked, place_of_text(call.container.is_flat(), link, false, false));
   }
   bool is_new = false;
   ObjectInfo info;
@@ -245,7 +245,7 @@ Task<Answer> put_object(Call& call) {
 Task<Answer> patch_object(Call& call) {
   RAMET_CO_ASSIGN(const Json json, co_await read_json(call));
   RAMET_CO_ASSIGN(const Place place,
-                  place_of_url(call.container.flat, call.raw_param("path"), true, false));
+                  place_of_url(call.container.is_flat(), call.raw_param("path"), true, false));
   RAMET_CO_ASSIGN(const uint64_t version,
                   call.number("version", kCurrentVersion, INT64_MAX));
   Members in(json);
@@ -314,7 +314,7 @@ Task<Answer> patch_object(Call& call) {
 
 Task<Answer> delete_object(Call& call) {
   RAMET_CO_ASSIGN(const Place place,
-                  place_of_url(call.container.flat, call.raw_param("path"), false, false));
+                  place_of_url(call.container.is_flat(), call.raw_param("path"), false, false));
   RAMET_CO_ASSIGN(const uint64_t version, call.number("version", kCurrentVersion, INT64_MAX));
   RAMET_CO_TRY(call.require_removal("removing an object"));
   const Build build = [&](Transaction& transaction) -> Status {
@@ -337,7 +337,7 @@ Task<Answer> list_versions(Call& call) {
   co_return co_await call.quick([&]() -> Answer {
     RAMET_ASSIGN(const size_t limit, page_limit(call));
     RAMET_ASSIGN(const Place place,
-                 place_of_url(call.container.flat, call.raw_param("path"), false, false));
+                 place_of_url(call.container.is_flat(), call.raw_param("path"), false, false));
     Seen where;
     RAMET_ASSIGN(where.view, call.store().view(call.container.id));
     auto entry = where.view->lookup(place.lookup_path());

@@ -176,7 +176,7 @@ class Walk {
 
 Task<Answer> search(Call& call) {
   co_return co_await call.slow([&]() -> Answer {
-    const bool flat = call.container.flat;
+    const bool flat = call.container.is_flat();
     RAMET_ASSIGN(const Wanted wanted, read_wanted(call));
     RAMET_ASSIGN(const size_t limit, page_limit(call, 100));
     RAMET_ASSIGN(const uint64_t scan, call.number("scan", kScanDefault, kScanMax));

@@ -262,7 +262,7 @@ Task<Answer> complete_upload(Call& call) {
   put.metadata = in.value("metadata");
   put.attributes = in.value("attributes");
   RAMET_CO_TRY(in.done());
-  RAMET_CO_ASSIGN(put.place, place_of_text(call.container.flat, path, false, true));
+  RAMET_CO_ASSIGN(put.place, place_of_text(call.container.is_flat(), path, false, true));
   put.check = [&call](const std::optional<ObjectInfo>& before) {
     return check_match(call, before);
   };

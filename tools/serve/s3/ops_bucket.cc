@@ -130,7 +130,7 @@ Task<Outcome<Response>> S3Face::create_bucket(Call& call) {
       }
       id = cloned->container;
     } else {
-      auto made = services_.store.create_container(name, "", {}, 0, true);
+      auto made = services_.store.create_container(name, "", {}, 0, ContainerForm::kFlat);
       if (!made.ok()) {
         if (made.error().code() == ErrorCode::kAlreadyExists) return Code::kBucketAlreadyExists;
         return std::move(made).error();
