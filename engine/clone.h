@@ -51,12 +51,12 @@ struct CloneSpec {
   // Beside it, or alone: objects by id, straight into the target folder. `by_id` below.
   std::vector<ObjectId> objects;
 
-  // Records, which are cloned into a new container. What of them comes along: those of `types` (none
-  // given: of all), without those of `without_types`; of these, `ids` (none given: all), without
-  // `without_ids`; ids are the source's, and ones that there are not are passed over. The record
-  // that stands for the container (docs/architecture.md#records) always does. As soon as anything
-  // is selected or left out, files of records come along exactly with what refers to them, or if
-  // they are listed; none of `without_ids` does.
+  // Records, which are cloned into a new container. What of them comes along: those of `types`
+  // (none given: of all), without those of `without_types`; of these, `ids` (none given: all),
+  // without `without_ids`; ids are the source's, and ones that there are not are passed over. The
+  // record that stands for the container (docs/architecture.md#records) always does. As soon as
+  // anything is selected or left out, files of records come along exactly with what refers to
+  // them, or if they are listed; none of `without_ids` does.
   std::vector<TypeNumber> types, without_types;
   std::vector<ObjectId> ids, without_ids;
   // Changes the clone in the same commit, by the ids that it shows. It may be called several times,

@@ -224,7 +224,7 @@ struct LineageInfo {
 // What a container holds.
 enum class ContainerForm : uint8_t {
   kFolders,  // objects that have names in folders
-  kFlat,     // objects whose names are whole keys, of 1 to 1024 bytes, any but NUL; '/' means nothing
+  kFlat,     // objects whose names are whole keys, of 1 to 1024 bytes, any but NUL; '/' is as any
   kRecords,  // records, which have no names (engine/record.h)
 };
 

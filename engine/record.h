@@ -52,8 +52,8 @@ inline constexpr size_t kRecordSecretBytesMax = 4096;
 // What a record becomes.
 struct RecordPut {
   TypeNumber type = 0;
-  // Of a record that there is, or RecordView::new_record_id(), or any other of version-4 shape: what
-  // named it before it came to be names it from then on.
+  // Of a record that there is, or RecordView::new_record_id(), or any other of version-4 shape:
+  // what named it before it came to be names it from then on.
   ObjectId id;
   ObjectId version;  // new_record_id(), later than those of earlier versions
   std::string document;           // 1 byte to kRecordDocumentBytesMax

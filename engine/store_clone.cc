@@ -41,7 +41,7 @@ Status check_spec(const CloneSpec& spec) {
                           !spec.ids.empty() || !spec.without_ids.empty() || spec.edit;
   if (of_records && (!new_container || spec.identity != CloneIdentity::kFresh)) {
     return Error(ErrorCode::kInvalidArgument,
-                 "records are selected and changed in a clone that is a new container, with new ids");
+                 "records are selected and changed in a clone that is a new container");
   }
   return ok();
 }

@@ -464,7 +464,9 @@ Result<ObjectKey> decode_dead_key(ByteView key) {
   return decode_typed(key, ContainerSpace::kDead, "DEAD");
 }
 
-Bytes origin_key(uint32_t depth) { return KeyWriter(ContainerSpace::kOrigin).integer(depth).take(); }
+Bytes origin_key(uint32_t depth) {
+  return KeyWriter(ContainerSpace::kOrigin).integer(depth).take();
+}
 Result<uint32_t> decode_origin_key(ByteView key) {
   KeyReader reader(key, ContainerSpace::kOrigin, "ORIGIN");
   return reader.finish(reader.integer<uint32_t>());

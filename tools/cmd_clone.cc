@@ -90,6 +90,10 @@ Result<CloneSpec> clone_spec(Context& context, Session& session, const CloneOpti
                         : partial_clone(context, session, sources, target);
   RAMET_TRY(clone);
   clone->identity = is_whole || options.keep_ids ? CloneIdentity::kKeep : CloneIdentity::kFresh;
+  if (is_whole) {  // (Records always get new ids.)
+    RAMET_ASSIGN(const ContainerInfo source, session.store().container(clone->source));
+    if (source.form == ContainerForm::kRecords) clone->identity = CloneIdentity::kFresh;
+  }
   clone->existing = existing_of(options.existing);
   clone->note = options.note;
   clone->history = options.history;

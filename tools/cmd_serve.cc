@@ -221,7 +221,13 @@ Status serve_store(Context& context, const std::string& path, const ServeOptions
   const auto rest = serve::make_rest_face(services);
   const auto s3 = serve::make_s3_face(services);
   const auto dnanexus = serve::make_dnanexus_face(services);
-  serve::Routes routes{rest.get(), s3.get(), dnanexus.get(), options.faces.s3_domain, {}, {}};
+  const auto fhir = serve::make_fhir_face(services);
+  serve::Routes routes;
+  routes.rest = rest.get();
+  routes.s3 = s3.get();
+  routes.dnanexus = dnanexus.get();
+  routes.fhir = fhir.get();
+  routes.s3_domain = options.faces.s3_domain;
   routes.ready = [&sample] { return sample.ready(); };
   routes.is_operator = [&store](std::string_view token) { return is_operator(store, token); };
   RAMET_ASSIGN(const auto server,
@@ -234,7 +240,11 @@ Status serve_store(Context& context, const std::string& path, const ServeOptions
         [&services] { return run_lifecycle(services); }},
        {"uploads", std::chrono::hours(1),
         [&] { return expire_uploads(store, options.upload_expiry); }},
-       {"logins", std::chrono::seconds(2), [&dnanexus] { return dnanexus->tick(); }},
+       {"logins", std::chrono::seconds(2),
+        [&dnanexus, &fhir]() -> Status {
+          RAMET_TRY(dnanexus->tick());
+          return fhir->tick();
+        }},
        {"parts", std::chrono::hours(1),
         [&] { return serve::dnanexus::Uploads(store, workers).sweep(); }}},
       *log);

@@ -52,8 +52,9 @@ class RecordReader {
               const std::function<bool(ByteView, const ObjectId&)>& visit) const;
   Result<std::string> secret(TypeNumber type, const ObjectId& id) const;
 
-  // --- by inner ids, for the engine ---------------------------------------------------------------
-  // kFailedPrecondition: the container holds no records.
+  // --- by inner ids, for the engine
+  // --------------------------------------------------------------- kFailedPrecondition: the
+  // container holds no records.
   Status check_form() const;
   // nullopt: it does not live here.
   Result<std::optional<ObjectRecord>> find_inner(TypeNumber type, const ObjectId& inner) const;

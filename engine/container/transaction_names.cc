@@ -37,7 +37,8 @@ Status check_attributes(const Attributes& attributes, std::string_view name) {
 
 Status TransactionImpl::check_entry_name(const FolderId& folder, std::string_view name) const {
   if (policy_.records != nullptr) {
-    return Error(ErrorCode::kFailedPrecondition, "the container holds records, which have no names");
+    return Error(ErrorCode::kFailedPrecondition,
+                 "the container holds records, which have no names");
   }
   if (!policy_.flat) return check_name(name);
   if (folder != kRootFolder) {

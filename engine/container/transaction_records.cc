@@ -1,10 +1,10 @@
 // Records of a transaction (engine/record.h).
 //
 // The current version of a record is its OBJECT entry (and EXTENT entries, of a file), earlier ones
-// are VERSION entries, as everywhere; what it is found by are FIELD entries, which its body lists. A
-// document that names a record which does not exist yet is found by that id until it does, so that
-// the text becomes a link then; an AWAITED entry, which both sides change, keeps two transactions
-// from missing each other.
+// are VERSION entries, as everywhere; what it is found by are FIELD entries, which its body lists.
+// A document that names a record which does not exist yet is found by that id until it does, so
+// that the text becomes a link then; an AWAITED entry, which both sides change, keeps two
+// transactions from missing each other.
 #include <algorithm>
 
 #include <fmt/format.h>
@@ -176,7 +176,8 @@ Status TransactionImpl::change_fields(const ObjectRecord& record,
     if (!has(is, field)) RAMET_TRY(erase(field_key(info.type, field.name, field.value, info.id)));
   }
   for (const BodyField& field : is) {
-    if (!has(was, field)) RAMET_TRY(put(field_key(info.type, field.name, field.value, info.id), {}));
+    if (has(was, field)) continue;
+    RAMET_TRY(put(field_key(info.type, field.name, field.value, info.id), {}));
   }
   return ok();
 }

@@ -20,8 +20,8 @@ constexpr uint64_t kReadBytesAtOnce = 1u << 20;
 
 }  // namespace
 
-ViewImpl::ViewImpl(StoreImpl& store, std::unique_ptr<Pins::Reader> hold, const ContainerEntry& entry,
-                   const Root& root, Sequence sequence)
+ViewImpl::ViewImpl(StoreImpl& store, std::unique_ptr<Pins::Reader> hold,
+                   const ContainerEntry& entry, const Root& root, Sequence sequence)
     : store_(store),
       hold_(std::move(hold)),
       container_(entry.id),

@@ -21,7 +21,8 @@ class ObjectKeysTest : public StoreTest {
   void end_test() { TearDown(); }
 
   ContainerId create(bool flat) {
-    return store_->create_container(flat ? "flat" : "tree", "", {}, 0, flat ? ContainerForm::kFlat : ContainerForm::kFolders)->id;
+    const auto form = flat ? ContainerForm::kFlat : ContainerForm::kFolders;
+    return store_->create_container(flat ? "flat" : "tree", "", {}, 0, form)->id;
   }
   Status put(ContainerId id, const std::string& key, const std::string& content) {
     RAMET_ASSIGN(const auto transaction, store_->begin(id));

@@ -177,8 +177,12 @@ class Machine {
     write(place, {2, ObjectId{place.id.bytes}}, {"self of " + name, {}, 0, {}});
     return place;
   }
-  std::unique_ptr<Transaction> begin(const Place& place) { return std::move(*store_->begin(place.id)); }
-  std::shared_ptr<const View> view(const Place& place) { return std::move(*store_->view(place.id)); }
+  std::unique_ptr<Transaction> begin(const Place& place) {
+    return std::move(*store_->begin(place.id));
+  }
+  std::shared_ptr<const View> view(const Place& place) {
+    return std::move(*store_->view(place.id));
+  }
 
   static Status put(Transaction& transaction, const Key& key, const Sample& sample) {
     RecordPut put;
@@ -405,7 +409,8 @@ class History {
     }
     if (*rc::gen::inRange(0, 6) == 0) out.pad = *rc::gen::inRange<size_t>(3000, 9000);
     if (type == kFileType) out.content = std::string(*rc::gen::inRange<size_t>(0, 200), 'c');
-    RC_LOG() << "  " << out.tag << " of type " << type << " refers to " << text_of(out.refs) << "\n";
+    RC_LOG() << "  " << out.tag << " of type " << type << " refers to " << text_of(out.refs)
+             << "\n";
     return out;
   }
   static std::string text_of(const std::vector<Key>& keys) {
@@ -543,6 +548,164 @@ class History {
 RC_GTEST_PROP(RecordsProperty, AClonesReadAsAnEagerCopyWould, ()) {
   History history;
   history.run();
+}
+
+// --- single promises -----------------------------------------------------------------------------
+
+TEST(Records, ACloneIsThereAsAWholeOrNotAtAllWhereverThePowerFails) {
+  for (const auto policy : {io::CutPolicy::kLoseAll, io::CutPolicy::kKeepAll,
+                            io::CutPolicy::kRandom}) {
+    uint64_t operations = 1;
+    for (uint64_t point = 0; point < operations; ++point) {
+      Machine machine;
+      Place source = machine.create("source");
+      const Key file = machine.add(source, kFileType, {"file", {}, 0, "content"});
+      const Key patient = machine.add(source, 3, {"patient", {file}, 9000, {}});
+      machine.add(source, 4, {"other", {patient}, 0, {}});
+      ASSERT_TRUE(machine.store_->checkpoint().ok());
+      const uint64_t before = machine.env_->operations();
+      machine.env_->cut_power_at(before + point, policy);
+      CloneSpec spec;
+      spec.source = source.id;
+      spec.new_container = "clone";
+      spec.identity = CloneIdentity::kFresh;
+      spec.without_ids = {file.second};
+      spec.edit = [&](Transaction& transaction) -> Status {
+        return Machine::put(transaction, {4, transaction.new_record_id()}, {"new", {}, 6000, {}});
+      };
+      const auto cloned = machine.store_->clone(spec);
+      const bool was_cut = !machine.env_->powered();
+      if (was_cut) {
+        machine.store_.reset();
+        machine.env_->restart();
+        machine.open();
+      } else {
+        operations = machine.env_->operations() - before + 1;
+        machine.cut();
+      }
+      operations = std::max(operations, point + (was_cut ? 2 : 1));
+      const auto there = machine.store_->container("clone");
+      if (cloned.ok()) {
+        ASSERT_TRUE(there.ok()) << "point " << point;
+      }
+      std::string wrong;
+      EXPECT_EQ(machine.read(source, &wrong).size(), 4u) << wrong;
+      if (!there.ok()) continue;
+      Place clone;
+      clone.id = there->id;
+      const Records read = machine.read(clone, &wrong);
+      EXPECT_EQ(wrong, "");
+      EXPECT_EQ(read.size(), 4u) << "point " << point;  // all but the file, and the new one
+      for (const auto& [key, sample] : read) {
+        if (sample.tag != "patient") continue;
+        EXPECT_EQ(sample.refs, (std::vector<Key>{file}));
+      }
+      if (point % 8 != 0) continue;
+      EXPECT_EQ(machine.findings(), std::vector<std::string>{});
+    }
+    EXPECT_GT(operations, 3u);
+  }
+}
+
+TEST(Records, WhatIsWrongIsRefusedAndNothingChanges) {
+  Machine machine;
+  Place place = machine.create("p");
+  const Key key = machine.add(place, 3, {"a", {}, 0, {}});
+  const auto refused = [&](const std::function<void(RecordPut&)>& change) {
+    auto transaction = machine.begin(place);
+    RecordPut put;
+    put.type = 3;
+    put.id = transaction->new_record_id();
+    put.version = transaction->new_record_id();
+    put.document = std::string(100, ' ');
+    change(put);
+    return code_of(transaction->write_record(put));
+  };
+  EXPECT_EQ(refused([](RecordPut&) {}), "ok");
+  EXPECT_EQ(refused([](RecordPut& put) { put.type = 0; }), "invalid argument");
+  EXPECT_EQ(refused([](RecordPut& put) { put.document.clear(); }), "invalid argument");
+  EXPECT_EQ(refused([](RecordPut& put) { put.id = {}; }), "invalid argument");
+  EXPECT_EQ(refused([](RecordPut& put) { put.links = {{70, RecordLinkKind::kRecord, 3}}; }),
+            "invalid argument");
+  EXPECT_EQ(refused([](RecordPut& put) { put.links = {{0, RecordLinkKind::kRecord, 3}}; }),
+            "invalid argument");  // no UUID
+  EXPECT_EQ(refused([](RecordPut& put) { put.optional_to = 101; }), "invalid argument");
+  EXPECT_EQ(refused([](RecordPut& put) { put.fields = {{"@own", "x", {}}}; }),
+            "invalid argument");
+  EXPECT_EQ(refused([](RecordPut& put) { put.fields = {{"f", std::string(256, 'x'), {}}}; }),
+            "invalid argument");
+  EXPECT_EQ(refused([&](RecordPut& put) {
+    put.version = put.id;
+    put.id = key.second;
+    put.version = key.second;
+  }), "invalid argument");  // older than what is there
+  auto transaction = machine.begin(place);
+  EXPECT_EQ(code_of(transaction->remove_record(2, ObjectId{place.id.bytes},
+                                               transaction->new_record_id())),
+            "failed precondition");
+  EXPECT_EQ(code_of(transaction->create_folders("/a")), "failed precondition");
+  const auto files = machine.store_->create_container("files");
+  EXPECT_EQ(code_of((*machine.store_->view(files->id))->record(3, key.second)),
+            "failed precondition");
+}
+
+TEST(Records, TwoWhoNeverSawEachOtherStillLink) {
+  Machine machine;
+  Place place = machine.create("p");
+  const Key awaited{3, *parse_uuid<ObjectId>("12345678-1234-4234-9234-123456789abc")};
+  auto one = machine.begin(place);
+  auto other = machine.begin(place);
+  ASSERT_TRUE(Machine::put(*one, {4, one->new_record_id()}, {"names it", {awaited}, 0, {}}).ok());
+  ASSERT_TRUE(Machine::put(*other, awaited, {"is it", {}, 0, {}}).ok());
+  ASSERT_TRUE(one->commit().ok());
+  // Who comes later begins again, and sees what the first said.
+  EXPECT_EQ(code_of(other->commit()), "busy");
+}
+
+TEST(Records, HistoryStaysBehindAndSecretsToo) {
+  Machine machine;
+  Place place = machine.create("p");
+  const Key key = machine.add(place, 3, {"a", {}, 0, {}});
+  auto transaction = machine.begin(place);
+  RecordPut put;
+  put.type = 3;
+  put.id = key.second;
+  put.version = transaction->new_record_id();
+  put.document = "second";
+  put.secret = "secret";
+  ASSERT_TRUE(transaction->write_record(put).ok());
+  ASSERT_TRUE(transaction->commit().ok());
+  const auto versions = [&](ContainerId id, ObjectId record) {
+    size_t count = 0;
+    EXPECT_TRUE((*machine.store_->view(id))->record_versions(3, record, [&](const RecordInfo&) {
+      ++count;
+      return true;
+    }).ok());
+    return count;
+  };
+  EXPECT_EQ(versions(place.id, key.second), 2u);
+  EXPECT_EQ(*(*machine.store_->view(place.id))->record_secret(3, key.second), "secret");
+  CloneSpec spec;
+  spec.source = place.id;
+  spec.new_container = "clone";
+  spec.identity = CloneIdentity::kFresh;
+  const auto cloned = machine.store_->clone(spec);
+  ASSERT_TRUE(cloned.ok());
+  const auto view = *machine.store_->view(cloned->container);
+  ObjectId id;
+  ASSERT_TRUE(view->records(3, {}, [&](const RecordInfo& info) {
+    id = info.id;
+    EXPECT_EQ(info.document, "second");
+    return true;
+  }).ok());
+  EXPECT_EQ(versions(cloned->container, id), 1u);
+  EXPECT_EQ(*view->record_secret(3, id), "");
+  const auto holders = machine.store_->record_holders(3, id);
+  ASSERT_TRUE(holders.ok());
+  EXPECT_EQ(*holders, std::vector<ContainerId>{cloned->container});
+  spec.identity = CloneIdentity::kKeep;
+  spec.new_container = "other";
+  EXPECT_EQ(code_of(machine.store_->clone(spec)), "unsupported");
 }
 
 }  // namespace

@@ -66,7 +66,8 @@ class VersionsTest : public ::testing::Test {
     open();
   }
   ContainerId create(const std::string& name, bool flat) {
-    return store_->create_container(name, {}, {}, 0, flat ? ContainerForm::kFlat : ContainerForm::kFolders)->id;
+    const auto form = flat ? ContainerForm::kFlat : ContainerForm::kFolders;
+    return store_->create_container(name, {}, {}, 0, form)->id;
   }
   void set(ContainerId id, std::string_view setting, const std::string& value) {
     const Status status = store_->set_setting(id, std::string(setting), value);

@@ -3,6 +3,7 @@
 #include <memory>
 
 #include "tools/serve/dnanexus/routing.h"
+#include "tools/serve/fhir/routing.h"
 #include "tools/serve/metrics.h"
 #include "tools/serve/response_head.h"
 
@@ -129,6 +130,8 @@ Handler make_router(Routes routes, Workers& workers, Metrics& metrics) {
     if (!bucket && dnanexus != nullptr && dnanexus::takes(request)) {
       return dnanexus->handle(request, body);
     }
+    Face* const fhir = router->routes.fhir;
+    if (!bucket && fhir != nullptr && fhir::takes(request)) return fhir->handle(request, body);
     const bool rest = !bucket && (is_under(path, "/v1") || path == "/openapi.json");
     Face* const face = rest ? router->routes.rest : router->routes.s3;
     return face == nullptr ? nothing_here(request) : face->handle(request, body);

@@ -14,6 +14,7 @@ struct Routes {
   Face* rest = nullptr;  // /v1, /openapi.json
   Face* s3 = nullptr;    // everything else; null: 404
   Face* dnanexus = nullptr;  // what dnanexus::takes() (dnanexus/routing.h); null: S3's
+  Face* fhir = nullptr;      // what fhir::takes() (fhir/routing.h); null: S3's
   std::string s3_domain; // hosts below it belong to buckets, and so do all their paths
   // Whether the store takes writes, and why not. Asked on a worker.
   std::function<Status()> ready;

@@ -44,6 +44,7 @@ class Face {
 
 std::unique_ptr<Face> make_rest_face(Services& services);  // rest/: /v1
 std::unique_ptr<Face> make_dnanexus_face(Services& services);  // dnanexus/: what takes() says
+std::unique_ptr<Face> make_fhir_face(Services& services);      // fhir/: what takes() says
 std::unique_ptr<Face> make_s3_face(Services& services);    // s3/: everything else
 
 }  // namespace ramet::serve

@@ -25,7 +25,7 @@ class NamedFace final : public Face {
 class RouterTest : public ::testing::Test {
  protected:
   Routes routes() {
-    return {&rest_, &s3_, &dnanexus_, "s3.test", [this] { return ready_; },
+    return {&rest_, &s3_, &dnanexus_, &fhir_, "s3.test", [this] { return ready_; },
             [](std::string_view token) { return token == "secret"; }};
   }
   Answer get(TestServer& server, const std::string& path, const std::string& fields = {},
@@ -34,7 +34,7 @@ class RouterTest : public ::testing::Test {
         .ask("GET " + path + " HTTP/1.1\r\nHost: " + host + "\r\n" + fields + "\r\n");
   }
 
-  NamedFace rest_{"rest"}, s3_{"s3"}, dnanexus_{"dnanexus"};
+  NamedFace rest_{"rest"}, s3_{"s3"}, dnanexus_{"dnanexus"}, fhir_{"fhir"};
   Status ready_;
   Workers workers_{2};
   Metrics metrics_;
@@ -46,7 +46,12 @@ TEST_F(RouterTest, PathsLeadToTheirFaces) {
   for (const char* path : {"/v1", "/v1/containers", "/openapi.json"}) {
     EXPECT_EQ(get(server_, path).body, "rest " + std::string(path));
   }
-  for (const char* path : {"/", "/v1x", "/bucket/key", "/openapi.json/x", "/healthz/x",
+  for (const char* path : {"/fhir/R4", "/fhir/R4/Patient/1", "/oauth2/token", "/auth/me",
+                           "/admin/projects/x"}) {
+    EXPECT_EQ(get(server_, path).body, "fhir " + std::string(path));
+  }
+  for (const char* path : {"/fhir", "/fhir/R4x", "/authx", "/admin", "/", "/v1x", "/bucket/key",
+                           "/openapi.json/x", "/healthz/x",
                            "/metricsx", "/%76%31"}) {
     EXPECT_EQ(get(server_, path).body, "s3 " + std::string(path));
   }
@@ -122,7 +127,9 @@ TEST_F(RouterTest, TheOperatorsDoorHasMetricsAndNothingElse) {
 
 TEST_F(RouterTest, WithoutAFaceNothingIsThere) {
   NoFace none;
-  TestServer server(make_router({&none, nullptr, nullptr, "", {}, {}}, workers_, metrics_));
+  Routes none_but_rest;
+  none_but_rest.rest = &none;
+  TestServer server(make_router(none_but_rest, workers_, metrics_));
   EXPECT_EQ(get(server, "/v1").status, 404);
   EXPECT_EQ(get(server, "/bucket").status, 404);
   EXPECT_EQ(get(server, "/metrics", "Authorization: Bearer secret\r\n").status, 401);

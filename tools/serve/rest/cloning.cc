@@ -52,6 +52,7 @@ Status check_clone(Call& call, CloneRequest& request) {
     return call.refuse(403, ErrorCode::kPermissionDenied, std::move(why));
   };
   if (!spec.new_container.empty()) {
+    if (source.info.form == ContainerForm::kRecords) spec.identity = CloneIdentity::kFresh;
     if (spec.new_container == kStagingContainer) {
       return Error(ErrorCode::kInvalidArgument, "this name is the store's own");
     }
