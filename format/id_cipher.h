@@ -10,6 +10,7 @@
 #include <array>
 #include <cstdint>
 #include <memory>
+#include <span>
 
 #include "format/ids.h"
 
@@ -40,6 +41,9 @@ class IdCipher {
   Id<Tag> decrypt(const Id<Tag>& outer) const {
     return Id<Tag>{decrypt_bytes(outer.bytes)};
   }
+
+  // All of them, in place: costs little more than one.
+  void encrypt_all(std::span<ObjectId> ids) const;
 
   IdBytes encrypt_bytes(const IdBytes& inner) const;
   IdBytes decrypt_bytes(const IdBytes& outer) const;

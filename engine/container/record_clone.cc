@@ -34,6 +34,12 @@ class RecordCloner {
   }
 
  private:
+  // A record and what it is found by.
+  struct Indexed {
+    ObjectRecord record;
+    std::vector<BodyField> fields;
+  };
+
   bool is_wanted(TypeNumber type) const {
     const auto has = [&](const std::vector<TypeNumber>& types) {
       return std::find(types.begin(), types.end(), type) != types.end();
@@ -84,29 +90,48 @@ class RecordCloner {
     for (const ObjectId& id : spec_.without_ids) inner.push_back(cipher_.decrypt(id));
     std::sort(inner.begin(), inner.end());
     inner.erase(std::unique(inner.begin(), inner.end()), inner.end());
-    const RecordReader now = clone_.records_now();
-    for (const TypeNumber type : types_) {
-      for (const ObjectId& id : inner) {
-        if (id == record_.self) continue;
-        RAMET_ASSIGN(const auto found, now.find_inner(type, id));
-        if (!found) continue;
-        RAMET_TRY(collect_files(now, *found, orphans_));
-        RAMET_TRY(clone_.leave_record_out(*found, source_.depth));
+    // All are read before anything changes: what is read between changes costs copies of nodes.
+    std::vector<Indexed> out;
+    {
+      const RecordReader now = clone_.records_now();
+      for (const TypeNumber type : types_) {
+        for (const ObjectId& id : inner) {
+          if (id == record_.self) continue;
+          RAMET_ASSIGN(auto found, now.find_inner(type, id));
+          if (!found) continue;
+          RAMET_ASSIGN(RecordBody body, now.body(*found));
+          collect_files(*found, body, orphans_);
+          out.push_back({std::move(*found), std::move(body.fields)});
+        }
       }
     }
+    for (const Indexed& one : out) {
+      RAMET_TRY(clone_.leave_record_out(one.record, one.fields, source_.depth));
+    }
     return ok();
+  }
+
+  static Result<std::optional<Indexed>> read_indexed(const RecordReader& now, TypeNumber type,
+                                                     const ObjectId& id) {
+    RAMET_ASSIGN(auto found, now.find_inner(type, id));
+    if (!found) return std::optional<Indexed>();
+    RAMET_ASSIGN(RecordBody body, now.body(*found));
+    return std::optional<Indexed>({std::move(*found), std::move(body.fields)});
   }
 
   // Files that a record refers to.
   static Status collect_files(const RecordReader& now, const ObjectRecord& record, IdSet& files) {
     RAMET_ASSIGN(const RecordBody body, now.body(record));
+    collect_files(record, body, files);
+    return ok();
+  }
+  static void collect_files(const ObjectRecord& record, const RecordBody& body, IdSet& files) {
     for (const BodyLink& link : body.links) {
       if (link.kind == BodyLinkKind::kRecord && link.type == kFileType &&
           link.target != record.info.id) {
         files.insert(link.target);
       }
     }
-    return ok();
   }
 
   // Files that records of a type refer to.
@@ -187,12 +212,17 @@ class RecordCloner {
       RAMET_TRY(erase(gap));
     }
     RAMET_TRY(erase(type_range(ContainerSpace::kField, type)));
-    const RecordReader now = clone_.records_now();
-    for (const ObjectId& id : kept) {
-      RAMET_ASSIGN(const auto record, now.find_inner(type, id));
-      if (!record) continue;
-      RAMET_TRY(clone_.put_fields(*record));
-      RAMET_TRY(clone_.put(kept_key(source_.depth, type, id), {}));
+    std::vector<Indexed> found;
+    {
+      const RecordReader now = clone_.records_now();
+      for (const ObjectId& id : kept) {
+        RAMET_ASSIGN(auto one, read_indexed(now, type, id));
+        if (one) found.push_back(std::move(*one));
+      }
+    }
+    for (const Indexed& one : found) {
+      RAMET_TRY(clone_.put_fields(one.record, one.fields));
+      RAMET_TRY(clone_.put(kept_key(source_.depth, type, one.record.info.id), {}));
     }
     return ok();
   }
@@ -234,6 +264,7 @@ class RecordCloner {
       RAMET_ASSIGN(const bool any, has_any(field_range(type, kFileField)));
       if (any) referring.push_back(type);
     }
+    std::vector<Indexed> out;
     const RecordReader now = clone_.records_now();
     for (const ObjectId& file : orphans_) {
       const Bytes value = link_value(kFileType, file);
@@ -243,8 +274,11 @@ class RecordCloner {
         RAMET_ASSIGN(is_needed, has_any(field_range(type, kFileField, value)));
       }
       if (is_needed) continue;
-      RAMET_ASSIGN(const auto record, now.find_inner(kFileType, file));
-      if (record) RAMET_TRY(clone_.leave_record_out(*record, source_.depth));
+      RAMET_ASSIGN(auto one, read_indexed(now, kFileType, file));
+      if (one) out.push_back(std::move(*one));
+    }
+    for (const Indexed& one : out) {
+      RAMET_TRY(clone_.leave_record_out(one.record, one.fields, source_.depth));
     }
     return ok();
   }

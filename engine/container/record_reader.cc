@@ -94,7 +94,6 @@ Result<ObjectId> RecordReader::shown_at(uint32_t depth, const ObjectId& inner) c
 // clone left it out. It did live where the link was written.
 Result<ObjectId> RecordReader::shown_target(TypeNumber type, const ObjectId& target,
                                             uint32_t written) const {
-  if (!space_->may_be_missing(type)) return space_->shown(target);
   RAMET_ASSIGN(const bool here, lives(type, target));
   if (here) return space_->shown(target);
   RAMET_ASSIGN(const auto died, death(type, target));
@@ -123,17 +122,24 @@ Result<RecordBody> RecordReader::shown_body(const ObjectRecord& record) const {
   RAMET_ASSIGN(RecordBody out, body(record));
   const RecordPart& part = *record.part;
   if (part.depth == space_->depth) return out;  // it was written here: it shows what it says
+  // What is called by its id here, all at once.
+  std::vector<ObjectId> shown;
+  std::vector<uint32_t> offsets;
   for (const BodyLink& link : out.links) {
     if (link.kind == BodyLinkKind::kText) continue;
-    ObjectId shown;
     const bool is_here = link.kind == BodyLinkKind::kVersion || link.target == record.info.id ||
-                         link.target == space_->self;
+                         link.target == space_->self || !space_->may_be_missing(link.type);
     if (is_here) {
-      shown = space_->shown(link.target);
-    } else {
-      RAMET_ASSIGN(shown, shown_target(link.type, link.target, part.depth));
+      shown.push_back(link.target);
+      offsets.push_back(link.offset);
+      continue;
     }
-    write_uuid(shown, out.document.data() + link.offset);
+    RAMET_ASSIGN(const ObjectId target, shown_target(link.type, link.target, part.depth));
+    write_uuid(target, out.document.data() + link.offset);
+  }
+  space_->cipher->encrypt_all(shown);
+  for (size_t i = 0; i < shown.size(); ++i) {
+    write_uuid(shown[i], out.document.data() + offsets[i]);
   }
   return out;
 }

@@ -137,11 +137,12 @@ class TransactionImpl : public Transaction {
   Root root_now() const { return work_->share(); }
   // Of the working copy as it is now.
   RecordReader records_now() const;
-  // Takes a record out of the container as if it had never come along: `died` is the depth at which
-  // it lived last. transaction_records.cc
-  Status leave_record_out(const ObjectRecord& record, uint32_t died);
-  // The fields that a record is found by, to be put again where they were erased.
-  Status put_fields(const ObjectRecord& record);
+  // Takes a record, which is found by these fields, out of the container as if it had never come
+  // along: `died` is the depth at which it lived last. transaction_records.cc
+  Status leave_record_out(const ObjectRecord& record, const std::vector<BodyField>& fields,
+                          uint32_t died);
+  // The fields that a record is found by, where they were erased.
+  Status put_fields(const ObjectRecord& record, const std::vector<BodyField>& fields);
   // Makes the container's tree, as this transaction has it, that of a new container: the entry of
   // `source_key` shares its tree with what this transaction began from. kBusy if that changed
   // meanwhile: all is to be done again. `whole`: the tree is written out first, and nothing else

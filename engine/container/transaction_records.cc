@@ -400,13 +400,15 @@ Status TransactionImpl::expunge_record(TypeNumber type, ObjectId id) {
     RAMET_TRY(erase_range(versions));
     RAMET_TRY(erase_range(object_range(ContainerSpace::kHistoryExtent, type, inner)));
   }
-  return was ? leave_record_out(*was, policy_.records->depth) : ok();
+  if (!was) return ok();
+  RAMET_ASSIGN(const RecordBody body, now.body(*was));
+  return leave_record_out(*was, body.fields, policy_.records->depth);
 }
 
-Status TransactionImpl::leave_record_out(const ObjectRecord& record, uint32_t died) {
+Status TransactionImpl::leave_record_out(const ObjectRecord& record,
+                                         const std::vector<BodyField>& fields, uint32_t died) {
   const ObjectInfo& info = record.info;
-  RAMET_ASSIGN(const RecordBody body, records_now().body(record));
-  RAMET_TRY(change_fields(record, body.fields, {}));
+  RAMET_TRY(change_fields(record, fields, {}));
   if (record.form == ContentForm::kExtents) {
     RAMET_TRY(erase_range(extent_range(info.type, info.id, 0)));
   }
@@ -417,9 +419,9 @@ Status TransactionImpl::leave_record_out(const ObjectRecord& record, uint32_t di
   return put(dead_key(info.type, info.id), std::move(depth));
 }
 
-Status TransactionImpl::put_fields(const ObjectRecord& record) {
-  RAMET_ASSIGN(const RecordBody body, records_now().body(record));
-  return change_fields(record, {}, body.fields);
+Status TransactionImpl::put_fields(const ObjectRecord& record,
+                                   const std::vector<BodyField>& fields) {
+  return change_fields(record, {}, fields);
 }
 
 }  // namespace ramet::engine

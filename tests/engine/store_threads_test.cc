@@ -2,9 +2,12 @@
 // commit is seen, no reader sees half of one [INV-3].
 #include <gtest/gtest.h>
 
+#include <array>
 #include <atomic>
 #include <functional>
 #include <mutex>
+#include <set>
+#include <string>
 #include <thread>
 
 #include "engine/store_impl.h"
@@ -360,6 +363,56 @@ TEST(StoreThreads, CommitsThatNobodyWaitsForAreHandedBackOnce) {
     EXPECT_FALSE(done.ok());
   });
   EXPECT_TRUE(told);
+}
+
+// Two records of a commit have the same document; a clone of them is of one moment, however fast
+// they change, and whoever never stops writing does not keep a clone from being made.
+TEST(StoreThreads, RecordsAreClonedWhileTheyChange) {
+  const test::TempDir temp;
+  const auto store = open_new(temp.path() + "/s", small_options());
+  const ContainerId source =
+      store->create_container("source", {}, {}, 0, ContainerForm::kRecords)->id;
+  const TypeNumber type = *store->intern_type("a type");
+  std::array<ObjectId, 2> ids;
+  const auto write = [&](int n) {
+    auto transaction = store->begin(source);
+    if (!transaction.ok()) return false;
+    for (ObjectId& id : ids) {
+      RecordPut put;
+      put.type = type;
+      if (n == 0) id = (*transaction)->new_record_id();
+      put.id = id;
+      put.version = (*transaction)->new_record_id();
+      put.document = "version " + std::to_string(n) + std::string(n % 7 * 1000, '.');
+      if (!(*transaction)->write_record(put).ok()) return false;
+    }
+    return (*transaction)->commit().ok();
+  };
+  ASSERT_TRUE(write(0));
+  std::atomic<bool> stop = false;
+  std::thread writer([&] {
+    for (int n = 1; !stop; ++n) EXPECT_TRUE(write(n));
+  });
+  for (int i = 0; i < 30; ++i) {
+    CloneSpec spec;
+    spec.source = source;
+    spec.new_container = "clone" + std::to_string(i);
+    spec.identity = CloneIdentity::kFresh;
+    const auto cloned = store->clone(spec);
+    ASSERT_TRUE(cloned.ok()) << cloned.error().to_string();
+    std::set<std::string> documents;
+    EXPECT_TRUE((*store->view(cloned->container))->records(type, {}, [&](const RecordInfo& info) {
+      documents.insert(info.document);
+      return true;
+    }).ok());
+    EXPECT_EQ(documents.size(), 1u);
+    EXPECT_EQ(cloned->objects_created, 2u);
+    if (i % 3 != 0) continue;
+    EXPECT_TRUE(store->drop_container(cloned->container).ok());
+  }
+  stop = true;
+  writer.join();
+  EXPECT_TRUE(store->close().ok());
 }
 
 }  // namespace

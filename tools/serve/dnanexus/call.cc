@@ -33,6 +33,11 @@ Fault too_little(AccessLevel least, const ContainerId& container) {
                                                     level_text(least), to_text(container)));
 }
 
+// Not what waits for uploads; and what holds records is another face's.
+bool is_shown(const ContainerInfo& info) {
+  return info.name != kStagingContainer && info.form != ContainerForm::kRecords;
+}
+
 }  // namespace
 
 Json subject_json(const Call& call) {
@@ -93,7 +98,7 @@ Outcome<Project> Call::project(const ContainerId& id, AccessLevel least) {
     return std::move(info).error();
   }
   out.info = std::move(*info);
-  if (out.info.name == kStagingContainer) return not_found(to_text(id));
+  if (!is_shown(out.info)) return not_found(to_text(id));
   RAMET_ASSIGN(out.level, access().level(caller, id));
   if (out.level == AccessLevel::kNone) return not_found(to_text(id));
   if (out.level < least) return too_little(least, id);
@@ -137,7 +142,7 @@ bool Call::is_admin_of(const PrincipalId& payer) const {
 Outcome<std::vector<Project>> Call::visible_projects() {
   std::vector<Project> out;
   RAMET_TRY(store().containers({}, [&](const ContainerInfo& info) {
-    if (info.name != kStagingContainer) out.push_back({info, {}, AccessLevel::kNone});
+    if (is_shown(info)) out.push_back({info, {}, AccessLevel::kNone});
     return true;
   }));
   for (Project& one : out) {

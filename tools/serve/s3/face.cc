@@ -265,6 +265,7 @@ Outcome<void> S3Face::authorize(Call& call) {
     return std::move(container).error();
   }
   call.container = std::move(*container);
+  if (call.container.form == ContainerForm::kRecords) return no_bucket(call);
   RAMET_ASSIGN(call.level, services_.access.level(call.caller, call.container.id));
   RAMET_ASSIGN(call.view, services_.store.view(call.container.id));
   const bool by_key = operation.op == Op::kDeleteObjects;  // asked for each key
@@ -337,6 +338,7 @@ Outcome<ContainerInfo> S3Face::open_bucket(const Call& call, const std::string& 
     }
     return std::move(container).error();
   }
+  if (container->form == ContainerForm::kRecords) return missing;
   RAMET_ASSIGN(const AccessLevel level, services_.access.level(call.caller, container->id));
   RAMET_ASSIGN(const auto view, services_.store.view(container->id));
   RAMET_ASSIGN(const Verdict verdict, ask_policy(call, *view, bucket, action, resource));

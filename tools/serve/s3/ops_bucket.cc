@@ -36,7 +36,8 @@ Outcome<Response> S3Face::list_buckets(Call& call) {
   const std::string after = call.param_or("continuation-token", "");
   std::vector<ContainerInfo> all;
   RAMET_TRY(services_.store.containers(after, [&](const ContainerInfo& container) {
-    if (is_addressable(container.name) && container.name.starts_with(prefix)) {
+    if (is_addressable(container.name) && container.name.starts_with(prefix) &&
+        container.form != ContainerForm::kRecords) {
       all.push_back(container);
     }
     return true;
