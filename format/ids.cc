@@ -61,11 +61,16 @@ std::string uuid_text(const IdBytes& bytes) {
 }
 
 void write_uuid_bytes(const IdBytes& bytes, char* out) {
+  static constexpr auto kPairs = [] {
+    std::array<std::array<char, 2>, 256> pairs{};
+    for (size_t i = 0; i < 256; ++i) pairs[i] = {kHexDigits[i >> 4], kHexDigits[i & 15]};
+    return pairs;
+  }();
   size_t at = 0;
   for (const uint8_t byte : bytes) {
     if (is_dash_place(at)) out[at++] = '-';
-    out[at++] = kHexDigits[byte >> 4];
-    out[at++] = kHexDigits[byte & 15];
+    std::memcpy(out + at, kPairs[byte].data(), 2);
+    at += 2;
   }
 }
 

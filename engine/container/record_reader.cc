@@ -119,27 +119,37 @@ Result<RecordBody> RecordReader::body(const ObjectRecord& record) const {
 }
 
 Result<RecordBody> RecordReader::shown_body(const ObjectRecord& record) const {
+  std::vector<ObjectId> own;
+  return shown_body(record, own);
+}
+
+// The ids in `own` are made what is shown of them as well: all at once costs little more than one.
+Result<RecordBody> RecordReader::shown_body(const ObjectRecord& record,
+                                            std::vector<ObjectId>& own) const {
   RAMET_ASSIGN(RecordBody out, body(record));
   const RecordPart& part = *record.part;
-  if (part.depth == space_->depth) return out;  // it was written here: it shows what it says
-  // What is called by its id here, all at once.
-  std::vector<ObjectId> shown;
-  std::vector<uint32_t> offsets;
-  for (const BodyLink& link : out.links) {
-    if (link.kind == BodyLinkKind::kText) continue;
-    const bool is_here = link.kind == BodyLinkKind::kVersion || link.target == record.info.id ||
-                         link.target == space_->self || !space_->may_be_missing(link.type);
-    if (is_here) {
-      shown.push_back(link.target);
-      offsets.push_back(link.offset);
-      continue;
+  const size_t first = own.size();
+  std::vector<uint32_t> offsets;  // of those behind the first ones
+  if (part.depth != space_->depth) {  // (What was written here shows what it says.)
+    own.reserve(first + out.links.size());
+    offsets.reserve(out.links.size());
+    for (const BodyLink& link : out.links) {
+      if (link.kind == BodyLinkKind::kText) continue;
+      const bool is_here = link.kind == BodyLinkKind::kVersion ||
+                           link.target == record.info.id || link.target == space_->self ||
+                           !space_->may_be_missing(link.type);
+      if (is_here) {
+        own.push_back(link.target);
+        offsets.push_back(link.offset);
+        continue;
+      }
+      RAMET_ASSIGN(const ObjectId target, shown_target(link.type, link.target, part.depth));
+      write_uuid(target, out.document.data() + link.offset);
     }
-    RAMET_ASSIGN(const ObjectId target, shown_target(link.type, link.target, part.depth));
-    write_uuid(target, out.document.data() + link.offset);
   }
-  space_->cipher->encrypt_all(shown);
-  for (size_t i = 0; i < shown.size(); ++i) {
-    write_uuid(shown[i], out.document.data() + offsets[i]);
+  space_->cipher->encrypt_all(own);
+  for (size_t i = 0; i < offsets.size(); ++i) {
+    write_uuid(own[first + i], out.document.data() + offsets[i]);
   }
   return out;
 }
@@ -147,18 +157,19 @@ Result<RecordBody> RecordReader::shown_body(const ObjectRecord& record) const {
 Result<RecordInfo> RecordReader::info(const ObjectRecord& record) const {
   RecordInfo out;
   out.type = record.info.type;
-  out.id = space_->shown(record.info.id);
-  out.version = space_->shown(record.part->version);
   out.number = record.info.version;
   out.created = record.info.created;
   out.size = record.info.size;
   out.deletion = record.deletion;
-  if (record.deletion) return out;
-  auto shown = shown_body(record);
+  std::vector<ObjectId> own{record.info.id, record.part->version};
+  auto shown = shown_body(record, own);
   if (!shown.ok()) {
     return std::move(shown).error().with_context(
-        fmt::format("record {} of type {}", to_uuid(out.id), out.type));
+        fmt::format("record {} of type {}", to_uuid(space_->shown(record.info.id)), out.type));
   }
+  out.id = own[0];
+  out.version = own[1];
+  if (record.deletion) return out;
   out.document = std::move(shown->document);
   out.optional_from = record.part->optional_from;
   out.optional_to = record.part->optional_to;

@@ -68,6 +68,7 @@ class RecordReader {
 
  private:
   Result<RecordInfo> info(const ObjectRecord& record) const;
+  Result<RecordBody> shown_body(const ObjectRecord& record, std::vector<ObjectId>& own) const;
   // What a link to a record shows that may not live here; `written`: the depth of who says it.
   Result<ObjectId> shown_target(TypeNumber type, const ObjectId& target, uint32_t written) const;
   Result<OriginRecord> origin(uint32_t depth) const;

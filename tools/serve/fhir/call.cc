@@ -1,5 +1,8 @@
 #include "tools/serve/fhir/call.h"
 
+#include <functional>
+#include <set>
+
 #include <fmt/format.h>
 
 #include "tools/serve/fhir/jobs.h"
@@ -44,6 +47,16 @@ std::string preferred_return(const Request& request) {
 
 Shared::Shared(Services& all) : services(all), types(all.store), auth(all) {}
 Shared::~Shared() = default;
+
+std::vector<std::unique_lock<std::mutex>> Shared::hold(const std::vector<std::string>& conditions) {
+  std::set<size_t> places;  // in one order for all
+  for (const std::string& condition : conditions) {
+    places.insert(std::hash<std::string>{}(condition) % conditions_.size());
+  }
+  std::vector<std::unique_lock<std::mutex>> out;
+  for (const size_t place : places) out.emplace_back(conditions_[place]);
+  return out;
+}
 
 std::string Call::base() const {
   return fmt::format("{}://{}/", request.tls ? "https" : "http", request.host());
@@ -210,6 +223,7 @@ Outcome<Json> store_resource(Call& call, Transaction& transaction, ContainerId c
     const auto id = resource.find("id");
     if (id == resource.end()) resource["id"] = to_uuid(transaction.new_record_id());
   }
+  make_relative(call.fhir_base(), resource);
   RAMET_TRY(check_write(call.login, interaction, before, resource, matches_parameter));
   RAMET_ASSIGN(const TypeNumber number, call.types().number(type));
   RAMET_ASSIGN(const ObjectId id, parse_uuid<ObjectId>(text_member(resource, "id")));

@@ -1,8 +1,10 @@
 // One call of the FHIR face on its way, and what its handlers share.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -32,6 +34,13 @@ struct Shared {
   Types types;
   AuthState auth;
   std::unique_ptr<Jobs> jobs;
+
+  // Held while something is made unless it is there: of several with one condition, the first one
+  // makes it. `conditions`: a type and a query each. Waits.
+  std::vector<std::unique_lock<std::mutex>> hold(const std::vector<std::string>& conditions);
+
+ private:
+  std::array<std::mutex, 64> conditions_;  // by hash
 };
 
 struct Call {
@@ -42,8 +51,8 @@ struct Call {
   std::string body;               // whole
   Json input;                     // of a JSON body; null: there is none
   Login login;
-  // In a batch: by what the entry is called; empty: this is no entry.
-  std::string entry_prefix = {};
+  // In a batch, whose other entries name it: the id that a new resource gets.
+  std::optional<ObjectId> new_id = {};
 
   Store& store() { return shared.services.store; }
   Types& types() { return shared.types; }

@@ -12,7 +12,7 @@ struct IssueInfo {
   std::string_view code;
   std::string_view text;
 };
-constexpr std::array<IssueInfo, 20> kIssues = {{
+constexpr std::array<IssueInfo, 21> kIssues = {{
     {200, "ok", "information", "informational", "All OK"},
     {201, "created", "information", "informational", "Created"},
     {202, "accepted", "information", "informational", "Accepted"},
@@ -23,6 +23,7 @@ constexpr std::array<IssueInfo, 20> kIssues = {{
     {401, "unauthorized", "error", "login", "Unauthorized"},
     {403, "forbidden", "error", "forbidden", "Forbidden"},
     {404, "not-found", "error", "not-found", "Not found"},
+    {406, "", "error", "not-supported", "Not Acceptable"},
     {409, "conflict", "error", "conflict", "Conflict"},
     {410, "gone", "error", "deleted", "Gone"},
     {412, "precondition-failed", "error", "processing", "Precondition Failed"},

@@ -27,6 +27,7 @@ enum class Issue : uint8_t {
   kUnauthorized,
   kForbidden,
   kNotFound,
+  kNotAcceptable,
   kConflict,
   kGone,
   kPreconditionFailed,

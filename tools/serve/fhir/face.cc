@@ -20,6 +20,13 @@ bool is_below(std::string_view path, std::string_view root) {
   return path.starts_with(root) && (path.size() == root.size() || path[root.size()] == '/');
 }
 
+// What only another format would please gets none.
+bool accepts_json(const Request& request) {
+  const std::string_view accept = request.fields.get("accept");
+  const auto says = [&](std::string_view what) { return accept.find(what) != accept.npos; };
+  return (!says("xml") && !says("turtle")) || says("json") || says("*/*") || says("application/*");
+}
+
 class FhirFace : public Face {
  public:
   explicit FhirFace(Services& services) : shared_(services) {}
@@ -79,6 +86,9 @@ class FhirFace : public Face {
     if (route == nullptr) {
       co_return Fault(Issue::kNotFound, fmt::format("there is no {} {}", call.request.method,
                                                     call.request.path));
+    }
+    if (!accepts_json(call.request) && route->operation != "ReadBinary") {
+      co_return Fault(Issue::kNotAcceptable, "answers are JSON");
     }
     if (route->is_binary) co_return co_await write_binary(call, body);
     RAMET_CO_TRY(co_await read_input(call, body, *route));

@@ -36,6 +36,13 @@ std::vector<IdPlace> references_in(std::string_view text) {
   return out;
 }
 
+// Members whose value may be "Type/UUID".
+bool is_referring(std::string_view name) {
+  constexpr auto kNames = std::to_array<std::string_view>(
+      {"reference", "url", "fullUrl", "endpoint", "valueUrl", "valueUri", "recipients"});
+  return std::find(kNames.begin(), kNames.end(), name) != kNames.end();
+}
+
 class Writer {
  public:
   Text take() && { return std::move(out_); }
@@ -180,13 +187,25 @@ std::vector<IdPlace> ids_in(std::string_view name, std::string_view value,
     return {{0, name == "id" ? inside : std::string_view("Project")}};
   }
   if (name == "criteria") return references_in(value);
-  constexpr std::array kReferring = {"reference", "url",      "fullUrl", "endpoint",
-                                     "valueUrl",  "valueUri", "recipients"};
-  if (std::find(kReferring.begin(), kReferring.end(), name) == kReferring.end()) return {};
+  if (!is_referring(name)) return {};
   std::string_view type;
   const size_t length = reference_length(value, &type);
   if (length == 0 || !ends_reference(value.substr(length))) return {};
   return {{length - kUuidTextBytes, type}};
+}
+
+void make_relative(std::string_view base, Json& json) {
+  if (!json.is_structured()) return;
+  for (auto& [name, member] : json.items()) {
+    if (!member.is_string()) {
+      make_relative(base, member);
+      continue;
+    }
+    const auto& text = member.get_ref<const std::string&>();
+    if (!text.starts_with(base)) continue;
+    std::string rest = text.substr(base.size());
+    if (is_referring(name) && parse_reference(rest)) member = std::move(rest);
+  }
 }
 
 bool is_extended_member(std::string_view name) {

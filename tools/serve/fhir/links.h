@@ -32,6 +32,9 @@ std::optional<Reference> parse_reference(std::string_view text);
 // The same for nothing behind it.
 std::optional<Reference> parse_exact_reference(std::string_view text);
 
+// Makes URLs of this server (what begins with `base`) relative where they would be links then.
+void make_relative(std::string_view base, Json& json);
+
 // The resource as it is stored: its JSON on one line, with the places of all ids.
 struct Text {
   std::string text;

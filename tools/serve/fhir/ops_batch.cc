@@ -117,7 +117,7 @@ Json response_of(const Answer& answer) {
 }
 
 // One entry as if it had come by itself.
-Answer carry_out(Call& call, Entry& entry) {
+Answer carry_out(Call& call, Entry& entry, const std::optional<ObjectId>& new_id) {
   Request request = call.request;
   request.method = entry.method;
   for (const char* name : {"if-none-exist", "if-match", "if-none-match", "prefer",
@@ -134,7 +134,7 @@ Answer carry_out(Call& call, Entry& entry) {
   const size_t mark = entry.url.find('?');
   request.path = "/fhir/R4/" + entry.url.substr(0, mark);
   request.query = mark == std::string::npos ? "" : entry.url.substr(mark + 1);
-  Call one{call.shared, request, {}, {}, {}, nullptr, call.login};
+  Call one{call.shared, request, {}, {}, {}, nullptr, call.login, new_id};
   if (entry.method == "PATCH") {
     auto patch = patch_of(entry.resource);
     if (!patch.ok()) return fault_answer(patch.error());
@@ -199,6 +199,12 @@ class AllAtOnce {
   }
 
   Outcome<std::vector<Json>> run() {
+    std::vector<std::string> conditions;
+    for (const Entry& entry : entries_) {
+      const std::string condition = text_member(entry.request, "ifNoneExist");
+      if (!condition.empty()) conditions.push_back(entry.url + "?" + condition);
+    }
+    const auto held = call_.shared.hold(conditions);
     RAMET_TRY(change(call_.shared, call_.login.project,
                      [&](Transaction& transaction) { return attempt(transaction); }));
     return std::move(responses_);
@@ -341,12 +347,26 @@ Outcome<Answer> batch(Call& call) {
     std::stable_sort(entries.begin(), entries.end(), [](const Entry& a, const Entry& b) {
       return order_of(a.method) < order_of(b.method);
     });
+    // What is new for certain gets its id now, whichever entry comes first.
+    RAMET_ASSIGN(const auto ids, call.store().begin(call.login.project));
+    std::map<size_t, ObjectId> new_ids;
+    for (const Entry& entry : entries) {
+      if (entry.method != "POST" || entry.full_url.empty() || !is_known_type(entry.url) ||
+          !text_member(entry.request, "ifNoneExist").empty()) {
+        continue;
+      }
+      new_ids[entry.place] = ids->new_record_id();
+      resolved[entry.full_url] = entry.url + "/" + to_uuid(new_ids[entry.place]);
+    }
     for (Entry& entry : entries) {
       resolve(resolved, entry.resource);
       if (const auto found = resolved.find(entry.url); found != resolved.end()) {
         entry.url = found->second;
       }
-      const Answer answer = carry_out(call, entry);
+      const auto new_id = new_ids.find(entry.place);
+      const Answer answer =
+          carry_out(call, entry, new_id == new_ids.end() ? std::optional<ObjectId>()
+                                                         : std::optional(new_id->second));
       Json response = response_of(answer);
       if (answer.status < 300 && !entry.full_url.empty()) {
         if (const auto resource = response.find("resource"); resource != response.end()) {

@@ -105,6 +105,7 @@ Outcome<Answer> create_in(Call& call, ContainerId container, const Search* condi
     }
     Json resource = call.input;
     resource.erase("id");
+    if (call.new_id) resource["id"] = to_uuid(*call.new_id);
     RAMET_ASSIGN(const Json stored, store_resource(call, transaction, container,
                                                    std::move(resource), nullptr));
     answer = resource_answer(call, 201, stored);
@@ -130,6 +131,7 @@ Outcome<Answer> create(Call& call) {
   if (const size_t mark = query.find('?'); mark != query.npos) query.remove_prefix(mark + 1);
   RAMET_ASSIGN(const QueryParams params, parse_query(query));
   RAMET_ASSIGN(const Search condition, condition_of(call.path[0], params));
+  const auto held = call.shared.hold({call.path[0] + "?" + std::string(query)});
   return create_in(call, container, &condition);
 }
 
@@ -171,6 +173,7 @@ Outcome<Answer> conditional_update(Call& call) {
   RAMET_TRY(check_shape(call.input, type));
   RAMET_ASSIGN(const Search condition, condition_of(type, call.params));
   RAMET_ASSIGN(const ContainerId container, place_of_new(call, call.input));
+  const auto held = call.shared.hold({type + "?" + call.request.query});
   Answer answer;
   const auto attempt = [&](Transaction& transaction) -> Outcome<void> {
     RAMET_ASSIGN(const auto found, find_matches(call, transaction, condition, 2));
