@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <map>
 #include <set>
+#include <utility>
 
 #include "engine/store_impl.h"
 #include "engine/tree/cursor.h"
@@ -69,8 +70,9 @@ class RecordCloner {
   }
 
   Status list_types() {
-    RAMET_TRY(clone_.record_types([&](TypeNumber type, uint64_t) {
+    RAMET_TRY(clone_.record_types([&](TypeNumber type, uint64_t count) {
       types_.push_back(type);
+      counts_[type] = count;
       return true;
     }));
     const RecordReader now = clone_.records_now();
@@ -90,14 +92,21 @@ class RecordCloner {
     for (const ObjectId& id : spec_.without_ids) inner.push_back(cipher_.decrypt(id));
     std::sort(inner.begin(), inner.end());
     inner.erase(std::unique(inner.begin(), inner.end()), inner.end());
+    std::erase(inner, record_.self);
+    // Where nobody ever chose an id (that leaves an AWAITED entry), each is of one type alone: most
+    // likely of one that there are many of.
+    RAMET_ASSIGN(const bool may_repeat, has_any(space_range(ContainerSpace::kAwaited)));
+    std::vector<TypeNumber> types = types_;
+    std::stable_sort(types.begin(), types.end(),
+                     [&](TypeNumber a, TypeNumber b) { return counts_[a] > counts_[b]; });
     // All are read before anything changes: what is read between changes costs copies of nodes.
     std::vector<Indexed> out;
     {
       const RecordReader now = clone_.records_now();
-      for (const TypeNumber type : types_) {
-        for (const ObjectId& id : inner) {
-          if (id == record_.self) continue;
+      for (const TypeNumber type : types) {
+        for (const ObjectId& id : std::exchange(inner, {})) {
           RAMET_ASSIGN(auto found, now.find_inner(type, id));
+          if (!found || may_repeat) inner.push_back(id);
           if (!found) continue;
           RAMET_ASSIGN(RecordBody body, now.body(*found));
           collect_files(*found, body, orphans_);
@@ -300,6 +309,7 @@ class RecordCloner {
   ContainerRecord& record_;
   const IdCipher cipher_;          // of the source
   std::vector<TypeNumber> types_;  // of which the source has records, ascending
+  std::map<TypeNumber, uint64_t> counts_;
   TypeNumber self_type_ = 0;
   IdSet orphans_;                  // files that something left out referred to
   std::set<TypeNumber> left_out_;  // of which whole ranges went

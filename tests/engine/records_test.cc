@@ -32,7 +32,6 @@ struct Sample {
   std::vector<Key> refs;
   size_t pad = 0;        // bytes that make it long
   std::string content;   // of files
-  friend bool operator==(const Sample&, const Sample&) = default;
 };
 
 struct Document {
@@ -116,7 +115,8 @@ std::set<Key> selected(const Place& place, const Selection& selection) {
     return from != to && has(refs, to);
   };
   std::set<Key> with_files = out;
-  for (const auto& [key, sample] : place.records) {
+  for (const auto& one : place.records) {  // (clang 14 captures no structured bindings)
+    const Key& key = one.first;
     if (key.first != kFileType || is_out(key)) continue;
     const bool is_needed = std::any_of(out.begin(), out.end(), [&](const Key& from) {
       // (Selected types bring along what they refer to, not what that refers to.)

@@ -16,11 +16,11 @@ std::string query_of(const QueryParams& params, const QueryParams& instead) {
     out += out.empty() ? "?" : "&";
     out += percent_encode(name, true) + "=" + percent_encode(value, true);
   };
-  for (const auto& [name, value] : params) {
+  for (const auto& param : params) {
     const bool replaced = std::any_of(instead.begin(), instead.end(), [&](const auto& one) {
-      return one.first == name;
+      return one.first == param.first;
     });
-    if (!replaced) add(name, value);
+    if (!replaced) add(param.first, param.second);
   }
   for (const auto& [name, value] : instead) {
     if (!value.empty()) add(name, value);

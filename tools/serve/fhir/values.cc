@@ -36,8 +36,6 @@ void collect(const Json& json, const std::vector<std::string>& path, size_t at,
   if (found != json.end()) collect(*found, path, at + 1, out);
 }
 
-constexpr int64_t kSecond = 1'000'000'000;
-
 // `digits` at a place; false: they are none.
 bool number_at(std::string_view text, size_t at, size_t digits, int* out) {
   if (at + digits > text.size()) return false;
